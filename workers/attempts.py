@@ -130,8 +130,8 @@ class AttemptRunner:
                 sha256 = context.put_manifest(manifest.model_dump_json().encode())
                 context.end()
         except Parked as parked:
-            parts = parked.parts
-            return lambda: leases.park(self._db, job, parts)
+            parts, known = parked.parts, [step.model_dump() for step in parked.funnel]
+            return lambda: leases.park(self._db, job, parts, known)
         except Stopped as stopped:
             reply = stopped.reply
             return lambda: end_stopped(self._db, job, reply)
@@ -174,7 +174,10 @@ class AttemptRunner:
             return lambda: leases.retry(self._db, job)
         heartbeat.check()
         artefacts = [artefact.model_dump(mode="json") for artefact in context.artefacts]
-        return lambda: leases.complete(self._db, job, outcome.output, outcome.spent, artefacts, outcome.then)
+        funnel = [step.model_dump() for step in outcome.funnel]
+        return lambda: leases.complete(
+            self._db, job, outcome.output, outcome.spent, artefacts, outcome.then, funnel
+        )
 
     def _announce_ready(self, job_id: str) -> None:
         """Announce the queued parts of a job, and the job itself; what fails is left to the reaper."""

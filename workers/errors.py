@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from maquette.contract import Problem
+from maquette.contract.datasets import FunnelStep
 
 from storage.ledger import Part
 from storage.ledger.leases import HeartbeatReply
@@ -24,11 +25,14 @@ class JobProblem(Exception):
 
 
 class Parked(Exception):
-    """The job continues when these parts of it are done, and holds no worker until then."""
+    """The job continues when these parts of it are done, and holds no worker until then.
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    `funnel` is what is known before they run; each part adds its own.
+    """
+
+    def __init__(self, parts: Sequence[Part], funnel: Sequence[FunnelStep] = ()) -> None:
         super().__init__(f"{len(parts)} parts")
-        self.parts = parts
+        self.parts, self.funnel = parts, funnel
 
 
 class RetryPart(Exception):

@@ -29,17 +29,22 @@ def random_engine(
     options: argparse.Namespace, *, seed: int = 0, objects: int = 128, **model: Any
 ) -> Sam3Concepts:
     """An engine on random weights, tiny or of the published size; `model` changes its configuration."""
-    torch.manual_seed(seed)
     dtype = DTYPES[options.dtype]
-    if options.size == "tiny":
-        network: Any = tiny_model(seed, **model)
-    else:
-        # built in its precision: in float32 first it would take twice the memory
-        torch.set_default_dtype(dtype)
-        network = AlignedSam3Video(Sam3VideoConfig(**model))
-        torch.set_default_dtype(torch.float32)
-    settings = Sam3Settings(source="random", cache_bytes=8 * 2**30, max_objects=objects)
+    network = random_network(options.size, dtype, seed=seed, **model)
+    settings = Sam3Settings(source="random", cache_bytes=8 * 2**30, max_objects=objects, dtype=options.dtype)
     return Sam3Concepts(settings, loaded=tiny_loaded(network.to(options.device, dtype), settings))
+
+
+def random_network(size: str, dtype: Any = torch.float32, *, seed: int = 0, **model: Any) -> Any:
+    """A network on random weights, `tiny` or of the published size; `model` changes its configuration."""
+    torch.manual_seed(seed)
+    if size == "tiny":
+        return tiny_model(seed, **model)
+    # built in its precision: in float32 first it would take twice the memory
+    torch.set_default_dtype(dtype)
+    network = AlignedSam3Video(Sam3VideoConfig(**model))
+    torch.set_default_dtype(torch.float32)
+    return network.eval()
 
 
 def time_model(work: Callable[[int], object], repeat: int, device: str) -> Timing:

@@ -1,7 +1,7 @@
 """Converts a TensorFlow Lite graph to ONNX, one node for each operator.
 
 Activations run in NCHW; inputs and outputs keep the NHWC layout of the original. Only the operators of the
-BlazePose models are known.
+BlazePose and hand landmark models are known.
 """
 
 from dataclasses import dataclass, field
@@ -151,6 +151,25 @@ class Converter:
         out = self.emit("Reshape", [name, self.constant(np.array(target, np.int64))])
         return self.emit("Transpose", [out], perm=NHWC_TO_NCHW) if len(target) == 4 else out
 
+    def mean(self, operator: object) -> str:
+        """The mean over rows and columns, as MediaPipe's heads take it; other axes are refused."""
+        axes = sorted(int(axis) for axis in np.atleast_1d(self.value(operator.Inputs(1))))
+        if axes != [1, 2]:
+            raise ValueError(f"mean over axes {axes}")
+        option = self.options(operator, tflite.ReducerOptions)
+        source = [self.operand(operator.Inputs(0))]
+        return self.emit("ReduceMean", source, axes=[2, 3], keepdims=int(option.KeepDims()))
+
+    def fully_connected(self, operator: object) -> str:
+        option = self.options(operator, tflite.FullyConnectedOptions)
+        source, weight, bias = (operator.Inputs(i) for i in range(3))
+        name = self.operand(source)
+        if len(self.shape(source)) == 4:
+            name = self.emit("Transpose", [name], perm=NCHW_TO_NHWC)
+        flat = self.emit("Flatten", [name], axis=1)
+        tables = [self.constant(self.value(weight), "w"), self.constant(self.value(bias), "b")]
+        return self.activate(self.emit("Gemm", [flat, *tables], transB=1), option.FusedActivationFunction())
+
     def operator(self, operator: object, name: str) -> None:
         result = operator.Outputs(0)
         if name in ("DEQUANTIZE", "DENSIFY"):
@@ -181,6 +200,8 @@ class Converter:
                 "RESIZE_BILINEAR": self.resize,
                 "MAX_POOL_2D": self.pool,
                 "RESHAPE": self.reshape,
+                "MEAN": self.mean,
+                "FULLY_CONNECTED": self.fully_connected,
             }
             out = simple[name](operator)
         self.names[result] = out

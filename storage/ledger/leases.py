@@ -16,7 +16,7 @@ from storage.ledger import usage
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.jobs import COLUMNS, drop_parts, record_event
-from storage.ledger.records import JobRow, Part, WorkerSeconds
+from storage.ledger.records import Funnel, JobRow, Part, WorkerSeconds
 from storage.ledger.tables import jobs, workers
 
 FIND_TENANT = select(jobs.c.tenant).where(jobs.c.id == bindparam("job"))
@@ -144,21 +144,22 @@ def complete(
     used: WorkerSeconds,
     artefacts: Sequence[dict[str, Any]],
     then: Sequence[Part] = (),
+    funnel: Funnel = (),
 ) -> bool:
     """Commit a part's output, record its artefacts, and add the parts that continue it.
 
-    False when the lease is lost.
+    `funnel` is added to that of its job. False when the lease is lost.
     """
     values = {
         "manifest_sha256": output,
         "spent_seconds": used.seconds,
         "spent_gpu_seconds": used.gpu_seconds,
     }
-    return _finish(db, part, "succeeded", values, artefacts, used, then)
+    return _finish(db, part, "succeeded", values, artefacts, used, then, funnel)
 
 
-def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
-    """Park a job until the given parts of it are done; False when the lease is lost."""
+def park(db: Database, job: JobRow, parts: Sequence[Part], funnel: Funnel = ()) -> bool:
+    """Park a job until these parts of it are done, which add to `funnel`; False when the lease is lost."""
     with db.write() as connection:
         result = connection.execute(
             update(jobs)
@@ -173,7 +174,7 @@ def park(db: Database, job: JobRow, parts: Sequence[Part]) -> bool:
         )
         if result.rowcount:
             job_parts.add(connection, job, parts, db.time)
-            job_parts.begin(connection, job.id, parts[0].kind)
+            job_parts.begin(connection, job.id, parts[0].kind, funnel)
         return bool(result.rowcount)
 
 
@@ -228,6 +229,7 @@ def _finish(
     artefacts: Sequence[dict[str, Any]] = (),
     used: WorkerSeconds | None = None,
     then: Sequence[Part] = (),
+    funnel: Funnel = (),
 ) -> bool:
     with db.write() as connection:
         if job.parent is not None:
@@ -246,7 +248,7 @@ def _finish(
             for artefact in artefacts:
                 record_event(connection, job.parent, "artefact", artefact)
             job_parts.add(connection, job, then, db.time)
-            job_parts.record_end(connection, job, state, used)
+            job_parts.record_end(connection, job, state, used, funnel)
         return True
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from storage.ledger.clock import now
 from storage.ledger.database import Database
 from storage.ledger.jobs import COLUMNS, PARKED, new_id, record_event
-from storage.ledger.records import JobRow, Part, PartRow, WorkerSeconds
+from storage.ledger.records import Funnel, JobRow, Part, PartRow, WorkerSeconds
 from storage.ledger.tables import jobs, workers
 from storage.ledger.time_source import TimeSource
 
@@ -27,6 +27,8 @@ CHUNK = 500
 OPEN = frozenset({"waiting", "queued", "running"})
 # a part whose every attempt lost its worker; its job handles that when the other parts are done
 LOST = "lost"
+# events of a job that have its funnel, at most: a page shows no more of them as it fills
+MOST_FUNNELS = 200
 
 
 def add(connection: Connection, job: JobRow, parts: Sequence[Part], time: TimeSource) -> None:
@@ -60,8 +62,8 @@ def lock(connection: Connection, job_id: str) -> None:
     connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
 
 
-def begin(connection: Connection, job_id: str, kind: str) -> None:
-    """Report how many parts of a kind a job was parked on, and queue the first."""
+def begin(connection: Connection, job_id: str, kind: str, funnel: Funnel = ()) -> None:
+    """Report how many parts of a kind a job was parked on, and what is known before; queue the first."""
     counts = connection.execute(
         select(jobs.c.state, func.count())
         .where(jobs.c.parent == job_id, jobs.c.kind == kind)
@@ -69,12 +71,14 @@ def begin(connection: Connection, job_id: str, kind: str) -> None:
     )
     states = {row[0]: row[1] for row in counts}
     over = states.get("succeeded", 0) + states.get(LOST, 0)
-    _report_progress(connection, job_id, kind, over, sum(states.values()))
+    _report_progress(connection, job_id, _stage(kind), over, sum(states.values()), list(funnel))
     _advance(connection, job_id, failed=bool(states.keys() - OPEN - {"succeeded", LOST}))
 
 
-def record_end(connection: Connection, part: JobRow, state: str, used: WorkerSeconds | None) -> None:
-    """Record that a part has ended; its job is locked already."""
+def record_end(
+    connection: Connection, part: JobRow, state: str, used: WorkerSeconds | None, funnel: Funnel = ()
+) -> None:
+    """Record that a part has ended, and add its funnel to that of its job, which is locked already."""
     job_id = str(part.parent)
     if used is not None:
         row = connection.execute(
@@ -86,7 +90,7 @@ def record_end(connection: Connection, part: JobRow, state: str, used: WorkerSec
             )
             .returning(jobs.c.progress)
         ).one_or_none()
-        _count_part(connection, job_id, part.kind, row.progress if row is not None else None)
+        _count_part(connection, job_id, part.kind, row.progress if row is not None else None, funnel)
     _advance(connection, job_id, failed=state != "succeeded")
 
 
@@ -187,22 +191,42 @@ def _list_waiting_queues(connection: Connection, job_id: str) -> list[str]:
         queues.append(queue)
 
 
-def _count_part(connection: Connection, job_id: str, kind: str, progress: str | None) -> None:
-    progress_data = json.loads(progress) if progress else {}
-    if progress_data.get("stage") == _stage(kind):
-        _report_progress(connection, job_id, kind, progress_data["done"] + 1, progress_data["total"])
+def _count_part(
+    connection: Connection, job_id: str, kind: str, progress: str | None, funnel: Funnel = ()
+) -> None:
+    known = json.loads(progress) if progress else {}
+    # a part that continues another one ends while the job still waits for parts of another kind
+    is_counted = known.get("stage") == _stage(kind)
+    if not known or not (is_counted or funnel):
+        return
+    done, total = known["done"] + is_counted, known["total"]
+    _report_progress(
+        connection, job_id, known["stage"], done, total, _add_funnels(known.get("funnel") or [], funnel)
+    )
 
 
-def _report_progress(connection: Connection, job_id: str, kind: str, done: int, total: int) -> None:
-    stage = _stage(kind)
-    progress_data = {
-        "stage": stage,
-        "done": done,
-        "total": total,
-        "message": "parts",
-    }
-    connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(progress_data)))
-    record_event(connection, job_id, "progress", progress_data)
+def _report_progress(
+    connection: Connection, job_id: str, stage: str, done: int, total: int | None, funnel: Funnel
+) -> None:
+    data: dict[str, Any] = {"stage": stage, "done": done, "total": total, "message": "parts"}
+    row = {**data, "funnel": funnel} if funnel else data
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=json.dumps(row)))
+    record_event(connection, job_id, "progress", row if _is_reported(done, total) else data)
+
+
+def _is_reported(done: int, total: int | None) -> bool:
+    """Whether an event has the funnel: few enough do that a history does not grow with it."""
+    return not total or done * MOST_FUNNELS // total != (done - 1) * MOST_FUNNELS // total
+
+
+def _add_funnels(known: Funnel, added: Funnel) -> Funnel:
+    """The sums of two funnels, stage by stage; new stages come last."""
+    sums = {(step["stage"], step["unit"]): dict(step) for step in known}
+    for step in added:
+        before = sums.get((step["stage"], step["unit"]), {"given": 0, "kept": 0})
+        counts = {name: before[name] + step[name] for name in ("given", "kept")}
+        sums[step["stage"], step["unit"]] = {**step, **counts}
+    return list(sums.values())
 
 
 def _stage(kind: str) -> str:

@@ -1,10 +1,14 @@
 """Rows of the ledger as plain records."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
+
+# what each stage received and kept: records of stage, unit, given and kept
+Funnel = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def test_the_batch_is_set_or_follows_from_the_device(
     monkeypatch.delenv("MAQUETTE_SAM3_BATCH", raising=False)
     if value is not None:
         monkeypatch.setenv("MAQUETTE_SAM3_BATCH", value)
-    assert Sam3Settings().resolve_batch(device) == frames
+    assert Sam3Settings().resolve_profile(device).batch == frames
 
 
 def test_the_version_names_a_batch_that_changes_rounding(singly: Sam3Concepts) -> None:

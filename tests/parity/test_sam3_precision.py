@@ -16,7 +16,6 @@ from tests.parity.sam3_tiny import BOX, IMAGE, draw_image, tiny_loaded, tiny_mod
 from workers.engines.concepts.sam3.kernels import mask_iou
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
-from workers.engines.concepts.sam3.transformers_backend.precision import choose_precision
 from workers.engines.protocols import VisualPrompt
 
 # the side of the real model's input, in whose pixels errors are stated
@@ -29,15 +28,6 @@ def make_engine(dtype: str, model: Any = None) -> Sam3Concepts:
     if dtype == "bfloat16":
         model = model.to(torch.bfloat16)
     return Sam3Concepts(settings, loaded=tiny_loaded(model, settings))
-
-
-def test_auto_is_autocast_on_a_gpu_and_float32_on_a_cpu() -> None:
-    assert Sam3Settings().dtype == "auto" and Sam3Settings().pad_geometry
-    assert choose_precision("auto", torch.device("cuda:1")) == "autocast"
-    assert choose_precision("auto", torch.device("cpu")) == "float32"
-    assert choose_precision("bf16", torch.device("cpu")) == "bfloat16"
-    with pytest.raises(ValueError, match="fp8"):
-        choose_precision("fp8", torch.device("cpu"))
 
 
 def test_weights_stay_in_float32_under_autocast_and_matrices_are_multiplied_in_bfloat16() -> None:

@@ -121,7 +121,8 @@ def export(
     One that was stopped goes on where it was, when it is called again.
     """
     with _report_errors():
-        write_formats(folder, formats, out or folder, _parse_options(formats, options or []), workers)
+        given = _parse_options(formats, options or [])
+    write_formats(folder, formats, out or folder, given, workers)
 
 
 def write_formats(
@@ -131,12 +132,15 @@ def write_formats(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     workers: int = 1,
 ) -> None:
-    """Write each of the formats under `out` and print what it loses; raises DatasetError.
+    """Write each of the formats under `out` and print what it loses; one that is refused exits with 1.
 
     `options` are those of the formats, by their names.
     """
-    chosen = _configure(formats, options or {})
-    data = Dataset(folder)
+    with _report_errors():
+        _write_formats(Dataset(folder), _configure(formats, options or {}), out, workers)
+
+
+def _write_formats(data: Dataset, chosen: list[Exporter], out: Path, workers: int) -> None:
     refused: DatasetError | None = None
     for exporter in chosen:
         target = out / exporter.name

@@ -1,6 +1,6 @@
 """From videos to all that a dataset holds: survey, plan, process clip by clip, then make assets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from workers.datasets import budget, failures
@@ -27,8 +27,14 @@ class PipelineResult:
 class Pipeline:
     """Makes one dataset. Interrupted at any point and run again, it makes the same one."""
 
-    def __init__(self, executor: Executor, settings: DatasetSettings) -> None:
-        self._executor, self._settings = executor, settings
+    def __init__(
+        self,
+        executor: Executor,
+        settings: DatasetSettings,
+        on_plan: Callable[[PlannedClips], None] = lambda _: None,
+    ) -> None:
+        """`on_plan` receives the plan before any clip is processed."""
+        self._executor, self._settings, self._on_plan = executor, settings, on_plan
 
     def run(self, sources: Sequence[Source]) -> PipelineResult:
         """Do everything but write; raises DatasetError, MediaError, or what reporting progress raises.
@@ -37,6 +43,7 @@ class Pipeline:
         """
         unique = list({source.sha256: source for source in sources}.values())
         plan = self.plan(unique)
+        self._on_plan(plan)
         pairs = zip(plan.plans, plan.clips, strict=True)
         tasks = [ClipTask(unique[clip.source], clip, row) for clip, row in pairs if row.kept]
         results = self._executor.run_clips(tasks)

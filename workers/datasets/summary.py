@@ -46,21 +46,37 @@ def list_standing(decisions: Sequence[DecisionRow]) -> list[DecisionRow]:
 
 def build_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
     """How many entered and left each stage: frames, clips, then tracks and captions, gate by gate."""
-    clips, tracks, captions = rows["clips"], rows["tracks"], rows["captions"]
+    return (*build_plan_funnel(rows), *build_clip_funnel(rows))
+
+
+def build_plan_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
+    """The steps that planning knows, from the rows of sources, clips and decisions."""
+    clips = rows["clips"]
     decoded_frames = sum(row.frames for row in rows["sources"])
     planned_frames = sum(row.frames for row in clips)
+    decisions = [row for row in _list_gates(rows) if row.track is None]
+    return (
+        FunnelStep(stage="shots", unit="frames", given=decoded_frames, kept=planned_frames),
+        *_build_gate_steps("clips", len(clips), decisions),
+    )
+
+
+def build_clip_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
+    """The steps after planning; those of several clips are the sums of each clip's."""
+    clips, tracks, captions = rows["clips"], rows["tracks"], rows["captions"]
     kept_clips = sum(row.kept for row in clips)
     clips_with_tracks = len({row.clip for row in tracks})
     kept_captions = sum(row.kept is not False for row in captions)
-    standing = list_standing(rows["decisions"])
-    decisions = [row for row in standing if row.gate != CAPTION_GATE]
+    decisions = [row for row in _list_gates(rows) if row.track is not None]
     return (
-        FunnelStep(stage="shots", unit="frames", given=decoded_frames, kept=planned_frames),
-        *_build_gate_steps("clips", len(clips), [row for row in decisions if row.track is None]),
         FunnelStep(stage="found", unit="clips", given=kept_clips, kept=clips_with_tracks),
-        *_build_gate_steps("tracks", len(tracks), [row for row in decisions if row.track is not None]),
+        *_build_gate_steps("tracks", len(tracks), decisions),
         FunnelStep(stage=CAPTION_GATE, unit="captions", given=len(captions), kept=kept_captions),
     )
+
+
+def _list_gates(rows: RowsByTable) -> list[DecisionRow]:
+    return [row for row in list_standing(rows["decisions"]) if row.gate != CAPTION_GATE]
 
 
 def _build_gate_steps(unit: str, count: int, decisions: Sequence[Any]) -> list[FunnelStep]:

@@ -72,6 +72,7 @@ class EngineSet:
                     {
                         **asdict(info),
                         "weights": dict(info.weights),
+                        "settings": dict(info.settings),
                         "available": True,
                         "missing": find_missing(kind),
                     }

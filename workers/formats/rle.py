@@ -30,6 +30,18 @@ def encode_mask(mask: NDArray[np.bool_]) -> Rle:
     return {"size": [int(mask.shape[0]), int(mask.shape[1])], "counts": counts.decode("ascii")}
 
 
+def encode_runs(runs: NDArray[np.int64], size: tuple[int, ...]) -> Rle:
+    """Column-major run lengths (N,), zeros first, of a mask of (height, width) to RLE, as `encode_mask` does.
+
+    Raises ValueError when the runs do not fill exactly height x width pixels.
+    """
+    height, width = size
+    if int(runs.sum()) != height * width or (runs < 0).any():
+        raise ValueError(f"the runs do not cover {height} x {width} pixels")
+    encoded = coco.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
+    return {"size": [int(height), int(width)], "counts": encoded["counts"].decode("ascii")}
+
+
 def decode_mask(rle: Rle) -> NDArray[np.bool_]:
     """RLE to a bool mask (H, W); raises RleError when the runs do not fill exactly H x W pixels."""
     height, width = _checked_size(rle.get("size"))

@@ -53,6 +53,8 @@ class BodiesOptions(JobOptions, total=False):
     people: Sequence[PersonPrompt | Mapping[str, Any] | None]
     hands: Literal["both", "left", "right", "none"] | None
     max_wrist_angle: float | None
+    gravity: Sequence[float] | None
+    camera_pitch_deg: float | None
 
 
 class DatasetJobOptions(JobOptions, total=False):

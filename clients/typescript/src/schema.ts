@@ -615,6 +615,11 @@ export interface components {
             /** @description Intrinsics in pixels of the full image; null takes EXIF or an estimate. */
             camera?: components["schemas"]["Intrinsics"] | null;
             /**
+             * Camera Pitch Deg
+             * @description Degrees by which a camera without roll looks below the horizon; an alternative to `gravity`.
+             */
+            camera_pitch_deg?: number | null;
+            /**
              * Engine
              * @description Engine to run, or auto for the best one available.
              * @default auto
@@ -633,6 +638,16 @@ export interface components {
              * @description Id of a segment job or of a track job that brings the image or video and the people's masks.
              */
             from_job?: string | null;
+            /**
+             * Gravity
+             * @description Direction in which things fall, in the camera frame (x right, y down, z forward); its length does not
+             *     matter. Null takes `camera_pitch_deg`, EXIF or an estimate.
+             */
+            gravity?: [
+                number,
+                number,
+                number
+            ] | null;
             /**
              * Hands
              * @description Which hands are refined from crops of their own (capability `hand_refinement`); null takes the
@@ -773,6 +788,8 @@ export interface components {
              * @default []
              */
             failures?: components["schemas"]["ObjectFailure"][];
+            /** @description The floor of an image; null where no feet show it. */
+            floor?: components["schemas"]["FloorPlane"] | null;
             /** Frame Rate */
             frame_rate?: number | null;
             /**
@@ -780,6 +797,8 @@ export interface components {
              * @description Number of frames of a video.
              */
             frames?: number | null;
+            /** @description Which way is down in an image; null where there is no body. */
+            gravity?: components["schemas"]["Gravity"] | null;
             /** Height */
             height: number;
             /**
@@ -825,6 +844,12 @@ export interface components {
              * @default []
              */
             flags?: string[];
+            /**
+             * Grounded
+             * @description Whether the person stands on the floor; false: the person sits, jumps or stands elsewhere; null where
+             *     that is unknown.
+             */
+            grounded?: boolean | null;
             /**
              * Height M
              * @description Height of the body in metres, standing; null in results of earlier releases.
@@ -1071,11 +1096,12 @@ export interface components {
             format: "cjepa-slots";
             /**
              * Kind
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            kind?: "auto" | "recorded" | "inferred" | "ego_motion";
+            kind?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Seed
              * @description Seed of the order of slots.
@@ -1634,6 +1660,14 @@ export interface components {
             };
             /** Name */
             name: string;
+            /**
+             * Settings
+             * @description How it computes, where its operator can choose: profile, precision, batch and the like.
+             * @default {}
+             */
+            settings?: {
+                [key: string]: string | number | boolean | null;
+            };
             /** Version */
             version?: string | null;
             /**
@@ -1768,6 +1802,36 @@ export interface components {
             message: string;
         };
         /**
+         * FloorPlane
+         * @description The plane that people stand on: points x in the camera frame with normal . x + offset_m = 0.
+         */
+        FloorPlane: {
+            /**
+             * Feet
+             * @description Number of feet that touch it.
+             */
+            feet: number;
+            /**
+             * Normal
+             * @description Unit vector that points up.
+             */
+            normal: [
+                number,
+                number,
+                number
+            ];
+            /**
+             * Offset M
+             * @description Height of the camera above the floor in metres.
+             */
+            offset_m: number;
+            /**
+             * People
+             * @description Number of people who stand on it.
+             */
+            people: number;
+        };
+        /**
          * FrameSpan
          * @description Consecutive frames, first and last inclusive; seconds count from the video's first frame.
          */
@@ -1837,6 +1901,27 @@ export interface components {
              * @description Sampling steps of the first stage (25 upstream).
              */
             shape_steps?: number | null;
+        };
+        /**
+         * Gravity
+         * @description Which way is down.
+         */
+        Gravity: {
+            /**
+             * Direction
+             * @description Unit vector in the camera frame (x right, y down, z forward).
+             */
+            direction: [
+                number,
+                number,
+                number
+            ];
+            /**
+             * Source
+             * @description Given by the request, read from EXIF, estimated from the people, or assumed: a level camera.
+             * @enum {string}
+             */
+            source: "given" | "exif" | "people" | "assumed";
         };
         /**
          * HuggingFaceExport
@@ -2118,11 +2203,12 @@ export interface components {
         LeRobotExport: {
             /**
              * Actions
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Fit
              * @description `crop` cuts both ends of the longer side, `pad` adds grey.
@@ -2820,6 +2906,11 @@ export interface components {
              * @default 0
              */
             done?: number;
+            /**
+             * Funnel
+             * @description What each stage of a dataset job has received and kept so far; not in every event.
+             */
+            funnel?: components["schemas"]["FunnelStep"][] | null;
             /**
              * Message
              * @description A sentence for a person.
@@ -3597,11 +3688,12 @@ export interface components {
         StableWorldModelExport: {
             /**
              * Actions
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Fit
              * @description `crop` cuts both ends of the longer side, `pad` adds grey.
@@ -3628,11 +3720,12 @@ export interface components {
         StableWorldModelLanceExport: {
             /**
              * Actions
-             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion.
+             * @description Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+             *     `subject` is where the largest track is in the next frame, which any video has.
              * @default auto
              * @enum {string}
              */
-            actions?: "auto" | "recorded" | "inferred" | "ego_motion";
+            actions?: "auto" | "recorded" | "inferred" | "ego_motion" | "subject";
             /**
              * Fit
              * @description `crop` cuts both ends of the longer side, `pad` adds grey.
@@ -4021,9 +4114,11 @@ export type Erasure = components['schemas']['Erasure'];
 export type Exemplar = components['schemas']['Exemplar'];
 export type ExportedFormat = components['schemas']['ExportedFormat'];
 export type FieldError = components['schemas']['FieldError'];
+export type FloorPlane = components['schemas']['FloorPlane'];
 export type FrameSpan = components['schemas']['FrameSpan'];
 export type FunnelStep = components['schemas']['FunnelStep'];
 export type Generation = components['schemas']['Generation'];
+export type Gravity = components['schemas']['Gravity'];
 export type HuggingFaceExport = components['schemas']['HuggingFaceExport'];
 export type Instance = components['schemas']['Instance'];
 export type Intrinsics = components['schemas']['Intrinsics'];

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from sqlalchemy import update
 
 from storage.ledger import (
@@ -253,3 +254,38 @@ def test_parts_are_no_jobs_of_their_own(db: Database) -> None:
     ]
     # a job that waits for its parts needs no worker, its parts do
     assert jobs.count_by_state(db) == {("default", "queued"): 2}
+
+
+def make_funnel(given: int, kept: int) -> list[dict[str, object]]:
+    return [{"stage": "area", "unit": "tracks", "given": given, "kept": kept}]
+
+
+def list_funnels(db: Database, job_id: str) -> list[list[dict[str, object]]]:
+    events = jobs.list_events(db, job_id, 0)
+    return [event["data"]["funnel"] for event in events if "funnel" in event["data"]]
+
+
+def test_what_parts_kept_adds_up_beside_what_was_known_before(db: Database) -> None:
+    job = claim(db, submit(db))
+    planned = {"stage": "motion", "unit": "clips", "given": 9, "kept": 2}
+    assert leases.park(db, job, make_parts(2), [planned])
+    for part, counts in zip(list_queued(db, job.id), ((5, 3), (2, 2)), strict=True):
+        row = claim(db, part)
+        assert leases.complete(db, row, "a" * 64, WorkerSeconds(1.0), [], (), make_funnel(*counts))
+    assert list_funnels(db, job.id) == [
+        [planned],
+        [planned, *make_funnel(5, 3)],
+        [planned, *make_funnel(7, 5)],
+    ]
+
+
+def test_the_history_of_a_job_of_many_parts_has_few_funnels(db: Database) -> None:
+    job = claim(db, submit(db))
+    assert leases.park(db, job, make_parts(12))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(parts, "MOST_FUNNELS", 3)
+        for _ in range(12):
+            row = claim(db, list_queued(db, job.id)[0])
+            assert leases.complete(db, row, "a" * 64, WorkerSeconds(1.0), [], (), make_funnel(2, 1))
+    funnels = list_funnels(db, job.id)
+    assert funnels == [make_funnel(2 * count, count) for count in (4, 8, 12)]

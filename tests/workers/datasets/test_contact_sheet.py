@@ -42,9 +42,9 @@ def clip_row(number: int, size: tuple[int, int], frames: int = 40) -> SimpleName
 
 
 def draw(monkeypatch: pytest.MonkeyPatch, rows: list[SimpleNamespace]) -> np.ndarray[Any, Any]:
-    monkeypatch.setattr(contact_sheet, "open_clip", lambda _version, _read, row: FakeClip(row))
+    opener: Any = SimpleNamespace(open=FakeClip)
     version: Any = SimpleNamespace(rows={"clips": rows, "tracks": []})
-    content = contact_sheet.render_contact_sheet(version, lambda _: b"")
+    content = contact_sheet.render_contact_sheet(version, opener)
     return np.asarray(Image.open(io.BytesIO(content)))
 
 

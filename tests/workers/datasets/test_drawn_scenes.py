@@ -1,16 +1,19 @@
 """Rendered pairs: twins that differ in what their truth says, and in nothing else."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from maquette.contract.datasets import Review
 from maquette.data import Pairs
 
 from scripts.draw_scenes import edits, surprises
 from tests.support.movi_twins import EDITS, SURPRISES
 from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
 from workers.datasets.reader import Dataset
+from workers.datasets.regating.versions import regate
 from workers.datasets.verification import verify
 
 pytestmark = pytest.mark.slow
@@ -93,6 +96,25 @@ def test_neural_assets_has_the_target_images_of_edits(edited: Path, tmp_path: Pa
         assert np.array_equal((sample["tgt_image"] * 255).round(), target)
         rendered[entry["edit"]["operation"]] = entry
     assert set(rendered) == {"move", "rotate", "resize"}
+
+
+def test_no_change_leads_to_what_a_review_rejected(edited: Path, tmp_path: Path) -> None:
+    data = Dataset(edited)
+    links = {(row.clip, row.other_clip): row for row in data.rows("changes") if row.other_track is not None}
+    gone = next(iter(links))[1]
+    (left, right), *_ = [pair for pair in links if gone not in pair]
+    track = links[left, right].other_track
+    by = {"verdict": "reject", "reviewer": "me", "at": datetime(2026, 1, 2, tzinfo=UTC)}
+    reviews = [
+        Review.model_validate({"clip": gone, **by}),
+        Review.model_validate({"clip": right, "track": track, **by}),
+    ]
+    regate(data, {}, tmp_path / "decided", reviews=reviews)
+    assert verify(tmp_path / "decided") == []
+    decided = Dataset(tmp_path / "decided")
+    rows = list(decided.rows("changes"))
+    assert rows and all(gone not in (row.clip, row.other_clip) for row in rows)
+    assert all((row.other_clip, row.other_track) != (right, track) for row in rows)
 
 
 def test_the_same_seed_gives_the_same_version(surprising: Path, tmp_path: Path) -> None:

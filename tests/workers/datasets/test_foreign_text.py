@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from workers.datasets.documents.card import render_card
 from workers.datasets.documents.markdown import choose_licence, escape_markdown
 from workers.datasets.documents.report import render_report
+from workers.datasets.documents.track_images import ClipOpener
 from workers.datasets.exporters.shared.csv_table import encode_csv
 from workers.datasets.manifest import DatasetManifest
 from workers.datasets.schema import ConceptRow, SourceRow
@@ -89,7 +90,8 @@ def test_the_card_shows_text_as_it_is(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_report_shows_text_as_it_is(text: str) -> None:
-    page = PageReader(render_report(make_version(text), b"", lambda _digest: b""))
+    version = make_version(text)
+    page = PageReader(render_report(version, b"", ClipOpener(version, lambda _digest: b"")))
     shown = [" ".join(cell.split()) for cell in page.cells]
     assert sum(" ".join(text.split()) in cell for cell in shown) == 5
     assert not page.tags & {"script", "a"} and not any(name.startswith("on") for name in page.attributes)

@@ -12,6 +12,7 @@ from workers.formats.rle import (
     _decode_runs,
     decode_mask,
     encode_mask,
+    encode_runs,
     mask_to_polygons,
     polygons_to_mask,
 )
@@ -87,3 +88,18 @@ def test_a_rectangle_polygon_is_exact():
 def test_broken_polygons_are_refused(polygon):
     with pytest.raises(RleError):
         polygons_to_mask([polygon], 10, 10)
+
+
+@given(mask=arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9)))
+@settings(max_examples=40)
+def test_run_lengths_are_encoded_as_their_mask(mask):
+    flat = mask.T.ravel()
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], flat]))).tolist()
+    runs = np.diff([0, *ends, flat.size])
+    assert encode_runs(runs, mask.shape) == encode_mask(mask)
+
+
+@pytest.mark.parametrize("runs", [[5], [2, 5], [7, -1], []])
+def test_run_lengths_that_do_not_fill_the_image_are_refused(runs):
+    with pytest.raises(ValueError, match="2 x 3"):
+        encode_runs(np.array(runs, np.int64), (2, 3))

@@ -37,8 +37,10 @@ def read_folder(folder: Path) -> dict[str, bytes]:
 def test_a_job_exports_its_version_and_another_exports_it_later(world: World, tmp_path: Path) -> None:
     first = world.job(exports=[{"format": "webdataset", "largest": 5000}])
     made = world.go(first, Heartbeat())
-    succeed(world, first, made)
     assert isinstance(made.result, DatasetResult)
+    # as a release before 0.2 would have left it
+    old = made.result.model_copy(update={"frame_rates": {}})
+    succeed(world, first, made.model_copy(update={"result": old}))
     [exported] = made.result.exports
     actual = unpack(world, made, exported.file, tmp_path)
     data = Dataset(world.save(made, tmp_path / "saved"))
@@ -50,6 +52,7 @@ def test_a_job_exports_its_version_and_another_exports_it_later(world: World, tm
     wanted = [{"format": "hf-datasets", "rows_a_file": 10}, {"format": "bop"}]
     _, later = decide(world, {"from_job": first, "exports": wanted})
     assert isinstance(later.result, DatasetResult) and world.engine.frames == worked
+    assert later.result.frame_rates == made.result.frame_rates != {}
     assert later.result.version == made.result.version and later.provenance.from_job == first
     assert [item.format for item in later.result.exports] == ["hf-datasets", "bop"]
     assert later.result.exports[1].left_out == {"no track has a metric 3D box": made.result.clips}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from maquette.contract import MediaRef
+from maquette.contract import DatasetResult, MediaRef
 
 from media.sandbox import Sandbox
 from storage.ledger import fleet, jobs, leases
@@ -92,10 +92,20 @@ def test_two_workers_share_a_job_and_do_each_clip_once(world: World, alone: str)
     assert version(manifest) == alone
     assert all(engine.frames for engine in engines)
     assert sum(engine.frames for engine in engines) == ALL_FRAMES
-    states = [
-        event["data"]["state"] for event in jobs.list_events(world.db, job_id, 0) if event["type"] == "state"
-    ]
+    events = jobs.list_events(world.db, job_id, 0)
+    states = [event["data"]["state"] for event in events if event["type"] == "state"]
     assert states.count("succeeded") == 1
+    # who watches the funnel sees it fill, clip by clip, until it is that of the result
+    funnels = [
+        {(step["stage"], step["unit"]): (step["given"], step["kept"]) for step in event["data"]["funnel"]}
+        for event in events
+        if event["type"] == "progress" and event["data"].get("funnel")
+    ]
+    assert isinstance(manifest.result, DatasetResult)
+    result = {(step.stage, step.unit): (step.given, step.kept) for step in manifest.result.funnel}
+    assert funnels[-1] == result
+    assert [funnel.get(("found", "clips"), (0, 0))[0] for funnel in funnels] == list(range(len(funnels)))
+    assert len(funnels) == manifest.result.clips + 1
 
 
 def test_a_worker_that_comes_back_from_the_dead_changes_nothing(world: World, alone: str) -> None:

@@ -7,6 +7,7 @@ from workers.datasets.documents.contact_sheet import render_contact_sheet
 from workers.datasets.documents.croissant import build_croissant
 from workers.datasets.documents.report import render_report
 from workers.datasets.documents.takedown import build_takedown_index
+from workers.datasets.documents.track_images import ClipOpener
 from workers.datasets.version import DatasetVersion
 
 MEDIA_TYPES = {
@@ -20,11 +21,12 @@ MEDIA_TYPES = {
 
 def render_documents(version: DatasetVersion, read: Callable[[str], bytes]) -> dict[str, bytes]:
     """All documents by name; `read` gives stored content by its hash."""
-    sheet = render_contact_sheet(version, read)
+    opener = ClipOpener(version, read)
+    sheet = render_contact_sheet(version, opener)
     return {
         "README.md": render_card(version).encode(),
         "takedown.json": build_takedown_index(version),
         "croissant.json": build_croissant(version),
         "contact.png": sheet,
-        "report.html": render_report(version, sheet, read).encode(),
+        "report.html": render_report(version, sheet, opener).encode(),
     }

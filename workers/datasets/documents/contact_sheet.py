@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from workers.datasets.documents.track_images import ReadContent, draw_tracks, name_tracks, open_clip
+from workers.datasets.documents.track_images import ClipOpener, draw_tracks, name_tracks
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ClipRow
 from workers.datasets.version import DatasetVersion
@@ -24,11 +24,11 @@ MARGIN = 8
 BACKGROUND, TEXT = (250, 250, 248), (30, 30, 30)
 
 
-def render_contact_sheet(version: DatasetVersion, read: ReadContent) -> bytes:
+def render_contact_sheet(version: DatasetVersion, opener: ClipOpener) -> bytes:
     """A PNG with one line per kept clip: a caption, and as many frames with masks as fill the line.
 
     Rejected tracks are outlined in red, with the gate that decided. Of more than 16 clips, 16 are chosen at
-    even distances. `read` gives stored content by its hash.
+    even distances.
     """
     clips = _choose_clips([row for row in version.rows["clips"] if row.kept])
     heights = [TEXT_HEIGHT + _fit_frame(row)[1] + GAP for row in clips]
@@ -39,7 +39,7 @@ def render_contact_sheet(version: DatasetVersion, read: ReadContent) -> bytes:
     top = GAP
     for row, height in zip(clips, heights, strict=True):
         draw.text((GAP + 2, top + GAP), _describe_clip(version, row), fill=TEXT)
-        for column, frame in enumerate(_render_frames(open_clip(version, read, row))):
+        for column, frame in enumerate(_render_frames(opener.open(row))):
             sheet.paste(frame, (GAP + column * (frame.width + GAP), top + TEXT_HEIGHT))
         top += height
     out = io.BytesIO()

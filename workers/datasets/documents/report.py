@@ -6,7 +6,7 @@ from html import escape
 
 from workers.datasets.documents.gate_charts import render_gates
 from workers.datasets.documents.report_tracks import render_suspect_section, render_track_section
-from workers.datasets.documents.track_images import ReadContent
+from workers.datasets.documents.track_images import ClipOpener
 from workers.datasets.schema import REVIEW_GATE, DecisionRow
 from workers.datasets.summary import list_standing
 from workers.datasets.version import DatasetVersion
@@ -31,10 +31,10 @@ MOST_REJECTED = 100
 LOW_SHARE = 0.5
 
 
-def render_report(version: DatasetVersion, sheet: bytes, read: ReadContent) -> str:
+def render_report(version: DatasetVersion, sheet: bytes, opener: ClipOpener) -> str:
     """An HTML page without other files.
 
-    `sheet` is the contact sheet as PNG; `read` gives stored content by its hash.
+    `sheet` is the contact sheet as PNG.
     """
     manifest, totals = version.manifest, version.manifest.totals
     summary = (
@@ -52,8 +52,8 @@ def render_report(version: DatasetVersion, sheet: bytes, read: ReadContent) -> s
         "<h2>Gates</h2><p>Scores of all clips and tracks that were measured: green passed, red failed;"
         " dashed lines are the bounds.</p>"
         f"<div class=gates>{render_gates(version)}</div>"
-        f"<h2>Tracks</h2>{render_track_section(version, read)}"
-        f"<h2>Suspected switches and merges</h2>{render_suspect_section(version, read)}"
+        f"<h2>Tracks</h2>{render_track_section(version, opener)}"
+        f"<h2>Suspected switches and merges</h2>{render_suspect_section(version, opener)}"
         f"<h2>Rejected</h2>{_render_rejected(version)}"
         f"{_render_reviews(version)}"
         f"<h2>Concepts</h2>{_render_concepts(version)}"

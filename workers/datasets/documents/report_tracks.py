@@ -5,13 +5,13 @@ from html import escape
 
 from workers.datasets.documents.suspects import count_suspects, render_suspects
 from workers.datasets.documents.track_cards import TrackCard, render_cards
-from workers.datasets.documents.track_images import ReadContent
+from workers.datasets.documents.track_images import ClipOpener
 from workers.datasets.version import DatasetVersion
 
 
-def render_track_section(version: DatasetVersion, read: ReadContent) -> str:
+def render_track_section(version: DatasetVersion, opener: ClipOpener) -> str:
     """The first rejected and kept tracks, each with the gate and the value that decided."""
-    cards = list(render_cards(version, read))
+    cards = list(render_cards(version, opener))
     if not cards:
         return "<p>No tracks were found.</p>"
     rejected, kept = (
@@ -35,12 +35,12 @@ def _render_card(card: TrackCard) -> str:
     return f"<figure{style}>{picture}<figcaption>{words}</figcaption></figure>"
 
 
-def render_suspect_section(version: DatasetVersion, read: ReadContent) -> str:
+def render_suspect_section(version: DatasetVersion, opener: ClipOpener) -> str:
     """Strips of frames around each moment."""
     figures = "".join(
         f'<figure class=strip><img alt="{escape(item.caption)}" src="{_embed(item.jpeg)}">'
         f"<figcaption>{escape(item.caption)}</figcaption></figure>"
-        for item in render_suspects(version, read)
+        for item in render_suspects(version, opener)
     )
     if not figures:
         return "<p>None.</p>"

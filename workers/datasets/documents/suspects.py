@@ -9,11 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from workers.datasets.documents.track_images import (
-    ReadContent,
+    ClipOpener,
     draw_tracks,
     find_window,
     fit_height,
-    open_clip,
 )
 from workers.datasets.gates.track_scores import MERGE_AT, SWITCH_AT
 from workers.datasets.scene_clip import SceneClip
@@ -43,7 +42,7 @@ def count_suspects(version: DatasetVersion) -> int:
     return len(_list_scores(version))
 
 
-def render_suspects(version: DatasetVersion, read: ReadContent) -> Iterator[Suspect]:
+def render_suspects(version: DatasetVersion, opener: ClipOpener) -> Iterator[Suspect]:
     """The first suspected switches and merges of kept clips, in the order of clips and time."""
     scores = _list_scores(version)[:MOST_SUSPECTS]
     by_clip: dict[str, list[ScoreRow]] = {}
@@ -52,7 +51,7 @@ def render_suspects(version: DatasetVersion, read: ReadContent) -> Iterator[Susp
     for clip_row in version.rows["clips"]:
         if clip_row.clip not in by_clip:
             continue
-        clip = open_clip(version, read, clip_row)
+        clip = opener.open(clip_row)
         for row in by_clip[clip_row.clip]:
             yield Suspect(_describe(clip, row), _render(clip, row))
 

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from workers.datasets.documents.track_images import (
-    ReadContent,
+    ClipOpener,
     draw_tracks,
     find_window,
     fit_height,
-    open_clip,
 )
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import REVIEW_GATE, DecisionRow, ObservationRow, TrackRow
@@ -33,7 +32,7 @@ class TrackCard:
     jpeg: bytes | None
 
 
-def render_cards(version: DatasetVersion, read: ReadContent) -> Iterator[TrackCard]:
+def render_cards(version: DatasetVersion, opener: ClipOpener) -> Iterator[TrackCard]:
     """Cards of the first rejected tracks and of the first kept ones, of kept clips."""
     clips = {row.clip: row for row in version.rows["clips"] if row.kept}
     tracks = [row for row in version.rows["tracks"] if row.clip in clips]
@@ -50,7 +49,7 @@ def render_cards(version: DatasetVersion, read: ReadContent) -> Iterator[TrackCa
         by_clip.setdefault(track.clip, []).append(track)
     cards = {}
     for clip_id, own in by_clip.items():
-        clip = open_clip(version, read, clips[clip_id])
+        clip = opener.open(clips[clip_id])
         rows = {(row.track, row.frame): row for row in (*clip.observations, *clip.rejected_observations)}
         for track in own:
             shown = rows.get((track.track, track.reference_frame or 0))

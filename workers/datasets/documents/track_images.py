@@ -19,23 +19,42 @@ Rgb = NDArray[np.uint8]
 # a window (x0, y0, x1, y1) of a frame in pixels
 Window = tuple[int, int, int, int]
 REJECTED, RIM = (200, 40, 30), (250, 250, 248)
+# clips that stay open: as many as the contact sheet has, some MB each
+MOST_OPEN = 16
 # around a box, of its longer side
 SURROUNDINGS = 0.4
 
 
-def open_clip(version: DatasetVersion, read: ReadContent, row: ClipRow) -> SceneClip:
-    """The clip with its tracks, and those of its tables that have files of their own."""
-    source = next(source for source in version.rows["sources"] if source.source == row.source)
+class ClipOpener:
+    """Opens clips of a version for its documents, which show the same ones; the last few stay open.
 
-    def load(table: str) -> Sequence[Any]:
-        if not TABLES[table].per_clip:
-            return [item for item in version.rows[table] if item.clip == row.clip]
-        for file in version.manifest.tables[table]:
-            if file.clip == row.clip:
-                return parquet.read(TABLES[table].row, read(file.sha256))
-        return []
+    `read` gives stored content by its hash.
+    """
 
-    return SceneClip(row, source, load)
+    def __init__(self, version: DatasetVersion, read: ReadContent) -> None:
+        self._version, self._read = version, read
+        self._open: dict[str, SceneClip] = {}
+
+    def open(self, row: ClipRow) -> SceneClip:
+        """The clip with its tracks, and those of its tables that have files of their own."""
+        clip = self._open.pop(row.clip, None) or self._open_anew(row)
+        self._open[row.clip] = clip
+        if len(self._open) > MOST_OPEN:
+            del self._open[next(iter(self._open))]
+        return clip
+
+    def _open_anew(self, row: ClipRow) -> SceneClip:
+        source = next(source for source in self._version.rows["sources"] if source.source == row.source)
+
+        def load(table: str) -> Sequence[Any]:
+            if not TABLES[table].per_clip:
+                return [item for item in self._version.rows[table] if item.clip == row.clip]
+            for file in self._version.manifest.tables[table]:
+                if file.clip == row.clip:
+                    return parquet.read(TABLES[table].row, self._read(file.sha256))
+            return []
+
+        return SceneClip(row, source, load)
 
 
 def name_tracks(clip: SceneClip) -> dict[int, str]:

@@ -1,7 +1,7 @@
 """One clip of a finished dataset under other bounds: its rows, of which most stay as they are."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -37,8 +37,12 @@ from workers.datasets.stages.shards import OUTPUTS
 EMPTY_FLAGS = frozenset({"nothing_found", "tracks_rejected", "not_searched"})
 # the stage of the tracks' gates in `lineage`
 STAGE = "gates"
+# tables of one file per clip whose rows depend on which tracks are kept
+DIVIDED = ("observations", "rejected_observations", "features", "rejected_features", "changes")
 
 Rows = dict[str, list[Any]]
+# whether the new version keeps a track of a clip, or the clip itself with None
+KeepsTrack = Callable[[str, int | None], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,8 @@ class RegatedClip:
     """A kept clip under other bounds: its row, its rows of tables that may change, and what its tracks did.
 
     `added` are the tracks that came in, `removed` those that went with the gates that they fail now, and
-    `unavailable` those that would pass, but whose masks an older release did not keep.
+    `unavailable` those that would pass, but whose masks an older release did not keep. `loses_links` says
+    that changes led to clips or tracks that are not kept any more.
     """
 
     row: ClipRow
@@ -55,17 +60,31 @@ class RegatedClip:
     added: tuple[int, ...] = ()
     removed: Mapping[int, tuple[str, ...]]
     unavailable: tuple[int, ...] = ()
+    loses_links: bool = False
 
     @property
     def tracks_changed(self) -> bool:
         """Whether other tracks are kept."""
         return bool(self.added or self.removed)
 
+    @property
+    def tables_changed(self) -> tuple[str, ...]:
+        """The tables of single clips whose rows are others than before."""
+        if self.tracks_changed:
+            return DIVIDED
+        return ("changes",) if self.loses_links else ()
+
 
 def regate_clip(
-    clip: SceneClip, bounds: Mapping[str, Bound], reviews: ClipReviews | None = None
+    clip: SceneClip,
+    bounds: Mapping[str, Bound],
+    reviews: ClipReviews | None = None,
+    keeps: KeepsTrack = lambda clip, track: True,
 ) -> RegatedClip:
-    """Decide a kept clip and its tracks again, and make the rows that follow from that."""
+    """Decide a kept clip and its tracks again, and make the rows that follow from that.
+
+    `keeps` says whether the new version keeps a track of another clip, or with None the clip itself.
+    """
     policy = ClipPolicy(clip, bounds)
     verdicts = decide_by_hand(clip, policy.name, reviews)
     tracks, track_decisions, unavailable = _regate_tracks(clip, policy, verdicts)
@@ -82,7 +101,9 @@ def regate_clip(
         key=lambda row: (row.kind != "crop", row.track, row.rank),
     )
     rows["assets"] = [row for row in clip.assets if row.track in kept]
-    rows["changes"] = _regate_changes(clip, rows)
+    links = _list_links(clip)
+    staying = [row for row in links if row.track in {None, *kept} and keeps(row.other_clip, row.other_track)]
+    rows["changes"] = [*_regate_changes(clip, rows), *staying]
     rows["concepts"] = [_regate_concept(row, tracks) for row in clip.concepts]
     row = _regate_row(clip, tracks)
     captions, caption_decisions = _regate_captions(clip, row, rows, policy, changed=kept != was_kept)
@@ -103,7 +124,22 @@ def regate_clip(
         added=tuple(sorted(kept - was_kept)),
         removed={track.track: track.failed for track in tracks if track.track in was_kept - kept},
         unavailable=unavailable,
+        loses_links=len(staying) < len(links),
     )
+
+
+def list_kept_tracks(
+    clip: SceneClip, bounds: Mapping[str, Bound], reviews: ClipReviews | None = None
+) -> set[int] | None:
+    """The tracks that a clip keeps under other bounds; None where it is not kept itself."""
+    if not clip.row.kept:
+        return None
+    policy = ClipPolicy(clip, bounds)
+    verdicts = decide_by_hand(clip, policy.name, reviews)
+    own = policy.decide([row for row in clip.scores if row.track is None and row.name != CAPTION_GATE])
+    if not apply_verdict(list_failed(own), verdicts.get(None))[0]:
+        return None
+    return {track.track for track in _regate_tracks(clip, policy, verdicts)[0] if track.kept}
 
 
 def _regate_tracks(
@@ -147,18 +183,19 @@ def _regate_concept(row: ConceptRow, tracks: Sequence[TrackRow]) -> ConceptRow:
     return replace(row, kept=kept, presence=presence)
 
 
+def _list_links(clip: SceneClip) -> list[ChangeRow]:
+    """The changes from a clip to others."""
+    return [row for row in clip.changes if row.other_clip != clip.id]
+
+
 def _regate_changes(clip: SceneClip, rows: Rows) -> list[ChangeRow]:
-    """What changed of the tracks that are kept now: between as many pairs of frames, and to other clips."""
-    kept = {track.track for track in rows["tracks"] if track.kept}
-    to_others = [
-        row for row in clip.changes if row.other_clip != clip.id and (row.track is None or row.track in kept)
-    ]
+    """What changed of the tracks that are kept now, between as many pairs of frames."""
     stages = [item for item in clip.lineage if item.stage == ChangeStage.name]
     if not stages:
-        return to_others
+        return []
     states = ClipStates(clip.row, rows["tracks"], rows["observations"], clip.cameras)
     pairs = choose_pairs(len(clip), json.loads(stages[0].parameters)["pairs"])
-    return [*compare_frames(states, pairs), *to_others]
+    return compare_frames(states, pairs)
 
 
 def _regate_row(clip: SceneClip, tracks: Sequence[TrackRow]) -> ClipRow:

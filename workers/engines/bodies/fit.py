@@ -39,6 +39,8 @@ LIMIT_RADIANS = 0.04
 # Landmarks determine girth poorly; a mask determines it well, but includes clothes.
 GIRTH_SPREAD, GIRTH_SPREAD_MASK = 0.35, 1.0
 HEIGHT_SPREAD, SEX_SPREAD, YOUTH_SPREAD = 0.5, 0.6, 0.4
+# Half a body is as young as it is expected to be, and no stiffer than that.
+MIN_YOUTH_SPREAD = 0.004
 # Height and youth may not pull against each other, and nobody is older than an adult.
 STATURE_SPREAD, OLDER_SPREAD = 1.5, 0.05
 # Deviation in radians from upright: most people are, and a Cauchy loss costs the others little.
@@ -46,6 +48,23 @@ UPRIGHT_RADIANS = 0.6
 # Most evaluations, and the relative gain of a step at which the fit has converged.
 MAX_STEPS = 40
 CONVERGED_GAIN = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitPrior:
+    """What a fit expects of a person before it looks.
+
+    `size` is the mean length of the bones in units of 10 cm of stature about 1.70 m, see `BodyFitter.height`;
+    `youth` is Anny's. Their spreads are deviations; that of youth holds for a body of which all is seen. `up`
+    is a unit vector in the camera frame.
+    """
+
+    size: float = 0.0
+    size_spread: float = HEIGHT_SPREAD
+    youth: float = 0.0
+    youth_spread: float = YOUTH_SPREAD
+    girth_spread: float = GIRTH_SPREAD
+    up: tuple[float, float, float] = (0.0, -1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,26 +105,32 @@ class BodyFitter:
         ratio = float((weights @ observed.lengths[SCALE_BONES]) / (weights @ self._lengths[SCALE_BONES]))
         return float(np.clip(trust * (ratio - 1.0) / self._growth, -3.0, 3.0))
 
+    def measure_size(self, shape: Floats) -> float:
+        """The size of a shape (S,), in the units of `height`."""
+        return float(self._stretch @ self.kinematics.coefficients(shape) / self._growth)
+
     def solve(
         self,
         observed: LandmarkObservation,
         *,
         height: float = 0.0,
+        prior: FitPrior | None = None,
         initial: BodyState | None = None,
         extra: Extra | None = None,
         max_steps: int = MAX_STEPS,
     ) -> BodyFit:
         """The body that best explains an observation.
 
-        `height` is the mean of the prior on size, see `height`; `extra` adds weighted
-        residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most `max_steps`
-        evaluations.
+        `height` is the mean of the prior on size, see `height`, unless a `prior` is given; `extra` adds
+        weighted residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most
+        `max_steps` evaluations.
         """
-        state = estimate_initial_state(self.kinematics, observed, height) if initial is None else initial
+        prior = prior or FitPrior(size=height)
+        state = estimate_initial_state(self.kinematics, observed, prior.size) if initial is None else initial
         posed = self.kinematics.pose(state)
         # Constant during the fit: if it changed with depth, moving away would lower the cost.
         scale = observed.pixels_per_metre(posed.landmarks[:, 2])
-        residual, jacobian, cost = self._evaluate(state, posed, observed, height, scale, extra)
+        residual, jacobian, cost = self._evaluate(state, posed, observed, prior, scale, extra)
         damping, steps = (1e-3 if extra is None else 1e-2), 0
         while steps < max_steps:
             steps += 1
@@ -115,7 +140,7 @@ class BodyFitter:
             step = np.asarray(np.linalg.solve(normal, -gradient), dtype=np.float64)
             trial = state.update(step)
             trial_posed = self.kinematics.pose(trial)
-            r, j, trial_cost = self._evaluate(trial, trial_posed, observed, height, scale, extra)
+            r, j, trial_cost = self._evaluate(trial, trial_posed, observed, prior, scale, extra)
             if not trial_cost < cost:
                 damping *= 8.0
                 if damping > 1e6:
@@ -144,7 +169,7 @@ class BodyFitter:
         state: BodyState,
         posed: PosedSkeleton,
         observed: LandmarkObservation,
-        height: float,
+        prior: FitPrior,
         scale: float,
         extra: Extra | None,
     ) -> tuple[Floats, Floats, float]:
@@ -152,10 +177,9 @@ class BodyFitter:
         image = self._image(posed, observed, scale)
         if image is None:
             return np.zeros(1), np.zeros((1, self.kinematics.size)), float("inf")
-        spread = GIRTH_SPREAD if extra is None else GIRTH_SPREAD_MASK
-        shape = self._shape(state, observed, height, spread)
+        shape = self._shape(state, observed, prior)
         plain = [self._directions(posed, observed), self._angles(state, observed), shape]
-        robust = [image, self._upright(posed)]
+        robust = [image, self._upright(posed, prior.up)]
         if extra is not None:
             robust.append(extra(state, posed))
         residual = np.concatenate([part[0] for part in (*robust, *plain)])
@@ -216,10 +240,9 @@ class BodyFitter:
             jacobian[:, np.arange(count), :, column] = blocks[:, :, :, axis].transpose(1, 0, 2)
         return residual.reshape(-1), jacobian.reshape(residual.size, -1)
 
-    def _upright(self, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
-        """The pelvis' up against the image's up (-y)."""
-        up = posed.global_rotations[0][:, 1]
-        residual = (up - np.array([0.0, -1.0, 0.0])) / UPRIGHT_RADIANS
+    def _upright(self, posed: PosedSkeleton, up: tuple[float, float, float]) -> tuple[Floats, Floats, float]:
+        """The pelvis' up against that of the world."""
+        residual = (posed.global_rotations[0][:, 1] - np.array(up)) / UPRIGHT_RADIANS
         squared = float(residual @ residual)
         weight = 1.0 / np.sqrt(1.0 + squared)
         jacobian = np.zeros((3, self.kinematics.size))
@@ -229,16 +252,17 @@ class BodyFitter:
         return residual * weight, jacobian * (weight / UPRIGHT_RADIANS), float(np.log1p(squared))
 
     def _shape(
-        self, state: BodyState, observed: LandmarkObservation, height: float, girth: float
+        self, state: BodyState, observed: LandmarkObservation, prior: FitPrior
     ) -> tuple[Floats, Floats]:
         # youth shows in proportions, which are not known of half a body
         whole = max(float(observed.bone_weights[SCALE_BONES].mean()), 0.1)
-        spread = np.array([HEIGHT_SPREAD, girth, SEX_SPREAD, YOUTH_SPREAD * whole**2])
+        youth = max(prior.youth_spread * whole**2, MIN_YOUTH_SPREAD)
+        spread = np.array([prior.size_spread, prior.girth_spread, SEX_SPREAD, youth])
         rows = np.eye(len(SHAPE))
         # the prior is on size: of two bodies of one size, a child's proportions do not make one smaller
         rows[0] = self._stretch @ self.kinematics.active(state.shape) / self._growth
         mean = np.zeros(len(SHAPE))
-        mean[0] = height
+        mean[0], mean[3] = prior.size, prior.youth
         bounds = np.zeros((2, len(SHAPE)))
         bounds[0, 0] = 1.0 / STATURE_SPREAD
         bounds[1, 3] = 1.0 / OLDER_SPREAD if state.shape[3] < 0 else 0.0

@@ -29,6 +29,13 @@ class SkinnedPoints:
     arms: Floats
     arm_directions: Floats
 
+    def place(self, coefficients: Floats, global_rotations: Floats, joints: Floats) -> Floats:
+        """The points (N, 3) of a shape (K,) on fitted joints turned by (M, 3, 3) at (M, 3)."""
+        arms = self.arms + np.einsum("k,knbx->nbx", coefficients, self.arm_directions)
+        levers = np.einsum("nbxy,nby->nbx", global_rotations[self.riders], arms)
+        placed: Floats = np.einsum("nb,nbx->nx", self.weights, joints[self.riders] + levers)
+        return placed
+
 
 class Skinner:
     """Poses the model's whole mesh by a state of the fit."""

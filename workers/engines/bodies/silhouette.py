@@ -5,13 +5,13 @@ gives the distance and direction to the mask's outline. The outline is updated b
 iterative closest points (Besl and McKay 1992).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.fit import BodyFit, BodyFitter
+from workers.engines.bodies.fit import GIRTH_SPREAD_MASK, BodyFit, BodyFitter, Extra, FitPrior
 from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton, cross
 from workers.engines.bodies.observations import LandmarkObservation, weigh_confidence
 from workers.engines.bodies.rig import Skinner
@@ -110,13 +110,25 @@ class SilhouetteFitter:
         self._kinematics: Kinematics = fit.kinematics
 
     def refine(
-        self, fit: BodyFit, observed: LandmarkObservation, mask: Mask, *, height: float = 0.0
+        self,
+        fit: BodyFit,
+        observed: LandmarkObservation,
+        mask: Mask,
+        *,
+        height: float = 0.0,
+        prior: FitPrior | None = None,
+        further: Extra | None = None,
+        rounds: int = ROUNDS,
     ) -> BodyFit:
-        """The fit with the mask (H, W) as a further residual; the same fit when the mask is empty or full."""
+        """The fit with the mask (H, W) as a further residual; the same fit when the mask is empty or full.
+
+        `height` and `prior` are those of `BodyFitter.solve`; residuals of `further` are added to the mask's.
+        """
+        prior = replace(prior or FitPrior(size=height), girth_spread=GIRTH_SPREAD_MASK)
         edge = MaskDistanceField.from_mask(mask)
         if edge is None:
             return fit
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             vertices = self._skinner.vertices(fit.state)
             if vertices[:, 2].min() < 0.05:
                 return fit
@@ -127,8 +139,19 @@ class SilhouetteFitter:
             term = SilhouetteTerm(
                 self._kinematics, self._skinner, chosen, edge, observed, vertices[chosen, 2]
             )
-            fit = self._fitter.solve(observed, height=height, initial=fit.state, extra=term, max_steps=STEPS)
+            extra = term if further is None else join_terms(term, further)
+            fit = self._fitter.solve(observed, prior=prior, initial=fit.state, extra=extra, max_steps=STEPS)
         return fit
+
+
+def join_terms(*terms: Extra) -> Extra:
+    """Several terms as one."""
+
+    def evaluate(state: BodyState, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
+        residuals, jacobians, costs = zip(*(term(state, posed) for term in terms), strict=True)
+        return np.concatenate(residuals), np.concatenate(jacobians), float(sum(costs))
+
+    return evaluate
 
 
 def weigh_joints(kinematics: Kinematics, observed: LandmarkObservation) -> Floats:

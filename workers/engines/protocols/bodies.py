@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,44 @@ class Rig:
     root_translation: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gravity:
+    """Which way is down: `direction`, a unit vector in the camera frame, and where it comes from.
+
+    "given" by the request, read from the "exif", estimated from the "people", or "assumed": a level camera.
+    """
+
+    direction: tuple[float, float, float]
+    source: Literal["given", "exif", "people", "assumed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloorPlane:
+    """The plane that people stand on, in the camera frame: points x with `normal` . x + `offset` = 0.
+
+    `normal` is a unit vector that points up, `offset` the height of the camera above the floor in metres.
+    `feet` is the number of feet that touch it, `people` the number of people who stand on it.
+    """
+
+    normal: tuple[float, float, float]
+    offset: float
+    feet: int
+    people: int
+
+    def height(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Heights (...) in metres above the floor of points (..., 3); negative under it."""
+        heights: NDArray[np.float64] = points @ np.array(self.normal) + self.offset
+        return heights
+
+
 @dataclass(frozen=True, slots=True)
 class BodyEstimate:
-    """One person: posed vertices (V, 3) and joints (J, 3) in metres in the camera frame."""
+    """One person: posed vertices (V, 3) and joints (J, 3) in metres in the camera frame.
+
+    All people of an image share `floor` and `gravity`; both are None where they are unknown. `grounded` says
+    whether the person stands on the floor, None where that is unknown. `height_range` (m) holds the heights
+    that the person may have, where the engine gives one.
+    """
 
     rig: Rig
     vertices: NDArray[np.float64]
@@ -49,6 +84,10 @@ class BodyEstimate:
     confidence: float
     reprojection_error: float
     flags: tuple[str, ...] = ()
+    grounded: bool | None = None
+    floor: FloorPlane | None = None
+    gravity: Gravity | None = None
+    height_range: tuple[float, float] | None = None
 
 
 @runtime_checkable
@@ -65,6 +104,34 @@ class BodyEngine(Protocol):
         seed: int = 0,
     ) -> list[BodyEstimate | None]:
         """One body per box, in order; None where no trustworthy body was found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneHints:
+    """What is known of an image: gravity, and the heights of people in metres (one per box, or none)."""
+
+    gravity: Gravity | None = None
+    heights: tuple[float | None, ...] = ()
+
+
+@runtime_checkable
+class GroupBodyEngine(Protocol):
+    """What a body engine adds that solves all people of an image together: one floor, gravity, sizes."""
+
+    info: EngineInfo
+
+    def recover_group(
+        self,
+        image: Rgb,
+        boxes: Sequence[Box],
+        masks: Sequence[Mask] | None = None,
+        *,
+        camera: Camera | None = None,
+        scene: SceneHints,
+        seed: int = 0,
+    ) -> list[BodyEstimate | None]:
+        """As `recover`, with what is known of the image; `recover` knows nothing."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.protocols.shared import Box, EngineInfo, Mask, Rgb
+from workers.engines.protocols.shared import Box, EngineInfo, Mask, Rgb, Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,12 @@ class SegmentedInstance(MaskedInstance):
     """One instance in an image; `prompt` is the index of the phrase or visual prompt that it answers.
 
     `stability` is the IoU of the masks at a higher and a lower threshold on the logits (Kirillov et al.,
-    Segment Anything, 2023: "stability score"), None where the engine has no logits.
+    Segment Anything, 2023: "stability score"), None where the engine has no logits. `runs` are those of the
+    mask where a GPU has computed them, so that they need not be found again.
     """
 
     stability: float | None = None
+    runs: Runs | None = None
 
 
 @dataclass(frozen=True, slots=True)

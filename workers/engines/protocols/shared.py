@@ -12,6 +12,8 @@ from workers.geometry.boxes import Box as Box
 from workers.geometry.boxes import Mask as Mask
 
 Rgb = NDArray[np.uint8]
+# column-major run lengths (N,) of a mask, zeros first, as COCO's RLE counts them
+Runs = NDArray[np.int64]
 EngineKind = Literal["concepts", "objects", "bodies", "captions"]
 ScaleSource = Literal["metric", "prior", "relative"]
 
@@ -29,6 +31,8 @@ class EngineInfo:
     limits: tuple[str, ...]
     vocabulary: tuple[str, ...] | None = None
     weights: Mapping[str, str] = field(default_factory=dict)
+    # how it computes: profile, precision, batch and the like, by name
+    settings: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
 
 
 class RequestRefused(ValueError):

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-import numpy as np
-
-from workers.engines.protocols import BodyEstimate, Rig, ScaleSource
+from workers.engines.bodies.estimates import measure_height, scale_about_camera
+from workers.engines.protocols import BodyEstimate, ScaleSource
 
 # Heights in metres between which nearly all people lie whose age is unknown: the 5th percentile of girls of
 # three years (WHO child growth standards, 0.89) and the 95th of men in the United States (NHANES, 1.88). One
@@ -12,19 +11,17 @@ from workers.engines.protocols import BodyEstimate, Rig, ScaleSource
 UNKNOWN_AGE_RANGE = (0.9, 1.9)
 
 
-def measure_height(rig: Rig) -> float:
-    """The height in metres of a body at rest, from the soles to the top of the head."""
-    return float(np.ptp(rig.rest_vertices[:, 1]))
+def estimate_height_range(
+    height: float, scale_source: ScaleSource, found: tuple[float, float] | None = None
+) -> tuple[float, float] | None:
+    """The heights in metres between which the person's lies: those `found` by the engine where it has them.
 
-
-def estimate_height_range(height: float, scale_source: ScaleSource) -> tuple[float, float] | None:
-    """The heights in metres between which the person's lies: wide where only a prior gives the scale.
-
-    None where the scale is metric: the height has the error of what it was measured with, which is unknown.
+    Wide where only a prior gives the scale. None where the scale is metric and the engine says nothing: the
+    height has the error of what it was measured with, which is unknown.
     """
-    if scale_source != "prior":
+    if found is None and scale_source != "prior":
         return None
-    shortest, tallest = UNKNOWN_AGE_RANGE
+    shortest, tallest = found or UNKNOWN_AGE_RANGE
     return min(shortest, height), max(tallest, height)
 
 
@@ -37,24 +34,13 @@ def scale_to_height(body: BodyEstimate, height: float) -> BodyEstimate:
 def scale_body(body: BodyEstimate, factor: float) -> BodyEstimate:
     """A body scaled about the camera's centre by a measured factor; its scale is metric then.
 
-    Its own parameters keep the shape that was found; `stature_m` is changed where the engine gives it.
+    The floor that it stands on is scaled with it.
     """
-    rig = replace(
-        body.rig,
-        rest_joints=body.rig.rest_joints * factor,
-        rest_vertices=body.rig.rest_vertices * factor,
-        root_translation=body.rig.root_translation * factor,
-    )
-    parameters = dict(body.parameters)
-    if "stature_m" in parameters:
-        parameters["stature_m"] = [measure_height(rig)]
+    floor = body.floor and replace(body.floor, offset=factor * body.floor.offset)
     return replace(
-        body,
-        rig=rig,
-        vertices=body.vertices * factor,
-        joints=body.joints * factor,
-        keypoints_3d=body.keypoints_3d * factor,
-        parameters=parameters,
+        scale_about_camera(body, factor),
+        floor=floor,
         scale_source="metric",
-        flags=tuple(flag for flag in body.flags if flag != "scale_not_metric"),
+        height_range=None,
+        flags=tuple(flag for flag in body.flags if flag not in ("scale_not_metric", "scale_from_group")),
     )

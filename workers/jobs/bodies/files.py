@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 from maquette.contract import BodyFormat, BodyResult, Keypoint
 
+from workers.engines.bodies.estimates import measure_height
 from workers.engines.bodies.export import write_body_bvh, write_body_glb, write_body_obj, write_body_ply
 from workers.engines.protocols import BodyEstimate
 from workers.formats.annotated_arrays import write_json, write_npz
 from workers.formats.registry import BODY_FORMATS
-from workers.jobs.bodies.body_height import estimate_height_range, measure_height
+from workers.jobs.bodies.body_height import estimate_height_range
 from workers.jobs.bodies.body_record import MESH_ARRAYS, describe_body, list_body_arrays
 from workers.jobs.bodies.recovery import RecoveredPerson
 from workers.jobs.context import JobContext
@@ -46,12 +47,13 @@ def write_body(
         index=person.index,
         box=to_wire_box(body.box),
         mesh=files.get("glb"),
+        grounded=body.grounded,
         files=files,
         camera=to_wire_camera(body.camera),
         keypoints=_to_keypoints(body),
         parameters=dict(body.parameters),
         height_m=(height := measure_height(body.rig)),
-        height_range_m=estimate_height_range(height, body.scale_source),
+        height_range_m=estimate_height_range(height, body.scale_source, body.height_range),
         scale_source=body.scale_source,
         confidence=body.confidence,
         reprojection_error_px=body.reprojection_error,

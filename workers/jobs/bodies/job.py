@@ -8,6 +8,8 @@ from workers.errors import JobProblem
 from workers.formats.images import encode_png
 from workers.jobs.bodies.controls import check_controls, read_controls
 from workers.jobs.bodies.files import write_body
+from workers.jobs.bodies.gravity import read_gravity
+from workers.jobs.bodies.previews import render_body_panels
 from workers.jobs.bodies.recovery import (
     PersonRegion,
     find_people,
@@ -19,13 +21,14 @@ from workers.jobs.bodies.video import run as run_video
 from workers.jobs.cameras import find_measured_camera
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
-from workers.jobs.previews import render_body_panels
 from workers.jobs.segment.instances import decode_masks, load_instances
 from workers.jobs.segment.prompts import check_prompts
 from workers.jobs.sources import load_source_image
+from workers.jobs.wire import to_wire_floor, to_wire_gravity
 
 # options of the request that the manifest repeats
-RECORDED = {"formats", "lod", "vertices", "max_people", "height_m", "hands", "max_wrist_angle", "people"}
+RECORDED = {"formats", "lod", "vertices", "max_people", "height_m", "hands", "max_wrist_angle"}
+RECORDED |= {"people", "gravity", "camera_pitch_deg"}
 
 
 def run(context: JobContext, request: BodiesJob) -> Manifest:
@@ -52,7 +55,15 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
     camera = find_measured_camera(image, request.camera)
     controls = read_controls(context.engines.bodies().info, request, kept)
     people, failures = recover_people(
-        context, image, kept, camera, request.seed, request.lod, request.height_at, controls
+        context,
+        image,
+        kept,
+        camera,
+        request.seed,
+        request.lod,
+        request.height_at,
+        controls,
+        read_gravity(request),
     )
     context.progress("write", message="writing bodies")
     panels = render_body_panels(image.pixels, [person.body for person in people])
@@ -65,6 +76,8 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
             write_body(context, person, request.formats, vertices=request.vertices, flags=ignored)
             for person in people
         ],
+        floor=to_wire_floor(people[0].body) if people else None,
+        gravity=to_wire_gravity(people[0].body) if people else None,
         failures=failures,
     )
     reason = None

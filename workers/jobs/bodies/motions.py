@@ -16,9 +16,10 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
+from workers.engines.bodies.estimates import measure_height
 from workers.engines.protocols import ScaleSource
 from workers.geometry.cameras import Camera
-from workers.jobs.bodies.body_height import estimate_height_range, measure_height
+from workers.jobs.bodies.body_height import estimate_height_range
 from workers.jobs.bodies.estimate_chunks import list_tracks, load_rig, load_timeline, load_track_estimates
 from workers.jobs.bodies.gap_filling import ESTIMATED, FILLED
 from workers.jobs.bodies.motion import BodyMotion, build_motion

@@ -11,8 +11,8 @@ from workers.formats.images import shrink_image, shrunk_size
 from workers.formats.video_writer import VideoWriter
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.motion import BodyMotion
+from workers.jobs.bodies.previews import PosedBody, draw_bodies
 from workers.jobs.context import JobContext
-from workers.jobs.previews import PosedBody, draw_bodies
 from workers.jobs.track.chunked_tracking import limit_frames
 
 Floats = NDArray[np.float64]

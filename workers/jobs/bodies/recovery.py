@@ -1,20 +1,24 @@
 """Recovers the bodies of one image; bodies and scene jobs share it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maquette.contract import BodiesJob, ObjectFailure
 from maquette.contract.requests import PromptedJob
 
+from workers.engines.bodies.group.floor_report import report_floor
 from workers.engines.protocols import (
     BodyControls,
     BodyEngine,
     BodyEstimate,
     Box,
+    Gravity,
+    GroupBodyEngine,
     LodBodyEngine,
     Mask,
     PromptableBodyEngine,
     Rgb,
+    SceneHints,
 )
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_height import scale_to_height
@@ -62,11 +66,13 @@ def recover_people(
     lod: int | None = None,
     height_at: Callable[[int], float | None] = lambda _: None,
     controls: BodyControls | None = None,
+    gravity: Gravity | None = None,
 ) -> tuple[list[RecoveredPerson], list[ObjectFailure]]:
     """A body per region; regions without a trustworthy body are reported as failures.
 
     Either all regions have a mask, or none has. Without a `camera` the engine assumes one. `height_at` gives
-    the known height in metres of a region's person by its index; `controls` are for engines that have them.
+    the known height in metres of a region's person by its index; `controls` are for engines that have them;
+    `gravity` is what is known of it.
     """
     engine = context.engines.bodies()
     context.record_engine(engine.info)
@@ -77,7 +83,8 @@ def recover_people(
     masks = (
         None if regions[0].mask is None else [region.mask for region in regions if region.mask is not None]
     )
-    bodies = call_engine(engine, image.pixels, boxes, masks, controls, camera, seed)
+    scene = SceneHints(gravity=gravity, heights=tuple(height_at(region.index) for region in regions))
+    bodies = call_engine(engine, image.pixels, boxes, masks, controls, camera, seed, scene)
     people: list[RecoveredPerson] = []
     failures: list[ObjectFailure] = []
     for region, body in zip(regions, bodies, strict=True):
@@ -87,6 +94,9 @@ def recover_people(
             body = apply_height(apply_lod(engine, body, lod), height_at(region.index))
             people.append(RecoveredPerson(region.index, f"body-{region.index:03d}", body))
     context.progress("bodies", len(regions), len(regions))
+    if people and people[0].body.gravity is None:
+        standing = report_floor([person.body for person in people], gravity)
+        people = [replace(person, body=body) for person, body in zip(people, standing, strict=True)]
     return people, failures
 
 
@@ -98,8 +108,14 @@ def call_engine(
     controls: BodyControls | None,
     camera: Camera | None,
     seed: int,
+    scene: SceneHints | None = None,
 ) -> list[BodyEstimate | None]:
-    """The engine's bodies of an image (H, W, 3), as the controls say where there are some."""
+    """The engine's bodies of an image (H, W, 3), as the controls say where there are some.
+
+    Engines that solve people together take what is known of the `scene`.
+    """
+    if controls is None and scene is not None and isinstance(engine, GroupBodyEngine):
+        return engine.recover_group(image, boxes, masks, camera=camera, scene=scene, seed=seed)
     if controls is None:
         return engine.recover(image, boxes, masks, camera=camera, seed=seed)
     if not isinstance(engine, PromptableBodyEngine):

@@ -21,11 +21,11 @@ from workers.jobs.bodies.checkpoint import BodiesCheckpoint
 from workers.jobs.bodies.controls import read_controls
 from workers.jobs.bodies.estimate_chunks import EstimateChunkWriter, dump_rig
 from workers.jobs.bodies.motions import RecoveredVideo, write_motions
+from workers.jobs.bodies.previews import PANEL_SIDE, PosedBody, draw_bodies
 from workers.jobs.bodies.recovery import PERSON, apply_height, apply_lod, call_engine, list_ignored_options
 from workers.jobs.cameras import parse_intrinsics
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
-from workers.jobs.previews import PANEL_SIDE, PosedBody, draw_bodies
 from workers.jobs.track.chunked_tracking import (
     CHUNK_FRAMES,
     ChunkedTracker,

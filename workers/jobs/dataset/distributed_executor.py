@@ -1,16 +1,21 @@
 """Runs the stages of a dataset on many workers: every task is one or more parts of the job."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from maquette.contract.datasets import FunnelStep
+
 from workers.datasets.executor import compute_clip_key
+from workers.datasets.planning import PlannedClips
 from workers.datasets.records import ClipRecord
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
 from workers.datasets.stages.assets import AssetStage
 from workers.datasets.stages.base import ClipStage
+from workers.datasets.summary import build_clip_funnel, build_plan_funnel
 from workers.datasets.tasks import AssetTask, ClipResults, ClipTask
 from workers.engines.protocols import EngineInfo
 from workers.jobs.context import JobContext
@@ -51,8 +56,15 @@ class DistributedExecutor:
         self._collector, self._preparation = collector, preparation
         self._stages, self._engine, self._asset_engine = stages, engine, asset_engine
         self._earlier = earlier
+        self._funnel: tuple[FunnelStep, ...] = ()
         # the sha256 of the outcome of each clip
         self._outputs: dict[str, str] = {}
+
+    def note_plan(self, plan: PlannedClips) -> None:
+        """Let progress begin with what planning received and kept."""
+        self._funnel = build_plan_funnel(
+            {"sources": plan.sources, "clips": plan.clips, "decisions": plan.decisions}
+        )
 
     def run_surveys(self, sources: Sequence[Source]) -> Iterator[Survey]:
         """The surveys, which preparing the sources has made."""
@@ -61,6 +73,7 @@ class DistributedExecutor:
     def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
         """Each clip in one part, or in several that follow each other on other workers."""
         ended = self._take_over(tasks)
+        funnel = self._build_funnel(ended)
         order = [task.plan.id for task in tasks]
         tasks = [task for task in tasks if task.plan.id not in ended]
         if not tasks:
@@ -77,7 +90,7 @@ class DistributedExecutor:
             if not clips:
                 break
             open_requests = {keys[clip]: requests[clip] for clip in clips}
-            parts = self._collector.collect(placement.kind, placement.queue, open_requests)
+            parts = self._collector.collect(placement.kind, placement.queue, open_requests, funnel)
             for clip, part in zip(clips, parts, strict=True):
                 self._outputs[clip] = part.sha256
                 # the outcome of a clip that is handed over is that of its last part
@@ -99,6 +112,16 @@ class DistributedExecutor:
                     self._outputs[task.plan.id] = self._context.put(outcome.encode())
                     taken[task.plan.id] = outcome
         return taken
+
+    def _build_funnel(self, taken: Mapping[str, PartOutcome]) -> tuple[FunnelStep, ...]:
+        """What planning kept, and the clips that earlier jobs have made."""
+        if not taken:
+            return self._funnel
+        rows: dict[str, list[Any]] = defaultdict(list)
+        for outcome in taken.values():
+            for table, own in ClipRecord.decode(outcome.data).rows.items():
+                rows[table] += own
+        return (*self._funnel, *build_clip_funnel(rows))
 
     def run_assets(self, tasks: Sequence[AssetTask]) -> ClipResults:
         """The assets of each clip, where an object engine is."""

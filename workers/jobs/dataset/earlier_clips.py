@@ -21,9 +21,8 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import FileEntry, describe_file
 from workers.datasets.reader import Dataset
 from workers.datasets.records import ClipRecord
+from workers.datasets.regating.clips import DIVIDED, regate_clip
 from workers.datasets.regating.clips import STAGE as GATES
-from workers.datasets.regating.clips import regate_clip
-from workers.datasets.regating.versions import DIVIDED
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import REVIEW_GATE, TABLES, LineageRow
 from workers.datasets.settings import DatasetSettings
@@ -34,6 +33,7 @@ from workers.datasets.tasks import ClipTask
 from workers.datasets.version import DatasetVersion
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
+from workers.jobs.dataset.version_files import copy_files
 from workers.jobs.dataset.workspace import JobWorkspace
 
 # versions that are looked through: those with the most of the clips; chosen, not measured
@@ -128,14 +128,13 @@ class EarlierClips:
         if not isinstance(earlier.result, DatasetResult) or manifest.MANIFEST not in artefacts:
             return None
         try:
-            self._copy(artefacts[manifest.MANIFEST], folder)
+            copy_files(self._context, [artefacts[manifest.MANIFEST]], folder)
             data = Dataset(folder)
             if data.manifest.code_version != self._release:
                 return None
-            for name, table in TABLES.items():
-                if not table.per_clip:
-                    for entry in data.manifest.tables[name]:
-                        self._copy(artefacts[entry.name], folder)
+            shared = [name for name, table in TABLES.items() if not table.per_clip]
+            entries = [entry for name in shared for entry in data.manifest.tables[name]]
+            copy_files(self._context, [artefacts[entry.name] for entry in entries], folder)
             lineage: dict[str, dict[str, LineageRow]] = {}
             for row in data.rows("lineage"):
                 lineage.setdefault(row.clip, {})[row.stage] = row
@@ -143,11 +142,6 @@ class EarlierClips:
             # it was deleted, or another release wrote it: nothing depends on it
             return None
         return _Version(data, artefacts, lineage)
-
-    def _copy(self, artefact: Artefact, folder: Path) -> None:
-        target = folder / Path(artefact.name).name
-        if not target.exists():
-            target.write_bytes(self._context.get(artefact.sha256))
 
     def _take(self, version: _Version, task: ClipTask, *, is_regated: bool) -> ClipRecord | None:
         data, clip_id = version.data, task.plan.id
@@ -157,9 +151,8 @@ class EarlierClips:
         if not row.kept or not self._hold(version, shards.values()):
             return None
         if is_regated:
-            for name in READ_AGAIN:
-                if name in shards:
-                    self._copy(version.artefacts[shards[name].name], data.folder)
+            needed = [version.artefacts[shards[name].name] for name in READ_AGAIN if name in shards]
+            copy_files(self._context, needed, data.folder)
         clip = data.clip(clip_id)
         if any(row.gate == REVIEW_GATE for row in clip.decisions):
             # decided by hand for that version, and not for this job

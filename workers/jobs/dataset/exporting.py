@@ -12,15 +12,17 @@ from maquette.contract import Artefact, DatasetJob, DatasetResult, Manifest
 from maquette.contract.exports import Export
 from maquette.contract.results.dataset import ExportedFormat
 
-from workers.datasets import manifest
-from workers.datasets.dataset_rates import FLAG
+from workers.datasets import manifest, parquet
+from workers.datasets.dataset_rates import FLAG, count_rates
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters import load_exporter
 from workers.datasets.exporters.base import EXPORT_NOTE, Exporter
 from workers.datasets.reader import Dataset
+from workers.datasets.schema import TABLES
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.result import load_dataset_manifest
+from workers.jobs.dataset.version_files import copy_files
 
 MEDIA_TYPE, ROLE = "application/x-tar", "export"
 CHUNK = 1 << 20
@@ -50,7 +52,10 @@ def run_export(context: JobContext, request: DatasetJob) -> Manifest:
     exported = export_version(context, request.exports, tuple(files))
     context.media.sources = list(earlier.provenance.sources)
     assert isinstance(earlier.result, DatasetResult)
-    result = earlier.result.model_copy(update={"exports": exported, "regated": None})
+    # jobs of older releases did not count them
+    rates = earlier.result.frame_rates or _count_rates(context, files)
+    update = {"exports": exported, "regated": None, "frame_rates": rates}
+    result = earlier.result.model_copy(update=update)
     return context.build_manifest(
         result,
         parameters=dict(earlier.provenance.parameters),
@@ -59,6 +64,11 @@ def run_export(context: JobContext, request: DatasetJob) -> Manifest:
         flags=[*(flag for flag in earlier.flags if flag != "export_refused"), *flag_result(result)],
         from_job=source,
     )
+
+
+def _count_rates(context: JobContext, artefacts: Iterable[Artefact]) -> dict[str, int]:
+    [clips] = [artefact for artefact in artefacts if artefact.name == "clips.parquet"]
+    return count_rates(parquet.read(TABLES["clips"].row, context.get(clips.sha256)))
 
 
 def export_version(
@@ -74,9 +84,8 @@ def export_version(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "dataset"
         folder.mkdir()
-        for artefact in artefacts:
-            if artefact.name == manifest.MANIFEST or artefact.role == "table":
-                (folder / Path(artefact.name).name).write_bytes(context.get(artefact.sha256))
+        wanted = [item for item in artefacts if item.name == manifest.MANIFEST or item.role == "table"]
+        copy_files(context, wanted, folder)
         for export in exports:
             out = Path(name) / export.format
             exported.append(_export(context, export, Dataset(folder), out))

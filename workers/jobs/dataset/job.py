@@ -85,7 +85,8 @@ class _DatasetRun:
         origins = list_origins(context, workspace, self._request)
         sources = self._preparation.prepare(origins, self._request)
         context.media.sources = [source.sha256 for source in sources]
-        result = Pipeline(self._build_executor(), settings).run(sources)
+        executor = self._build_executor()
+        result = Pipeline(executor, settings, executor.note_plan).run(sources)
         context.progress("write", message="writing the tables")
         release, key = version("maquette-server"), context.settings.dataset_key or None
         written = write_version(
@@ -150,6 +151,10 @@ class _DatasetRun:
 
 def _explain_emptiness(written: DatasetVersion) -> str:
     """Why a version has no tracks."""
+    clips = written.rows["clips"]
+    if clips and not any(row.kept for row in clips):
+        gates = ", ".join(f"{gate} {count}" for gate, count in sorted(written.manifest.rejected.items()))
+        return f"none of {len(clips)} clips passed the gates ({gates})"
     found = len(written.rows["tracks"])
     return f"none of {found} tracks passed the gates" if found else "no track was found"
 

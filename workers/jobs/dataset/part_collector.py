@@ -2,9 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from maquette.contract.datasets import FunnelStep
 
 from storage.ledger import Part, PartRow
 from storage.ledger.parts import LOST
@@ -34,19 +36,23 @@ class PartCollector:
         self.gpu_seconds: dict[str, float] = defaultdict(float)
 
     def collect(
-        self, kind: str, queue: str, requests: Mapping[str, Mapping[str, Any]]
+        self,
+        kind: str,
+        queue: str,
+        requests: Mapping[str, Mapping[str, Any]],
+        funnel: Sequence[FunnelStep] = (),
     ) -> Iterator[CollectedPart]:
         """The parts of all requests, which are given by part key, in their order; read one by one.
 
-        Raises Parked with those that are missing: the job runs again when they have ended. Raises
-        JobProblem if one failed in a way that fails the job.
+        Raises Parked with those that are missing, and the funnel that they add to: the job runs again when
+        they have ended. Raises JobProblem if one failed in a way that fails the job.
         """
         ended = self._context.parts.list_outcomes(kind)
         for row in ended.values():
             _check(kind, row)
         missing = [key for key in requests if key not in ended]
         if missing:
-            raise Parked([Part(kind, key, queue, json.dumps(requests[key])) for key in missing])
+            raise Parked([Part(kind, key, queue, json.dumps(requests[key])) for key in missing], funnel)
         return (self._load(ended[key]) for key in requests)
 
     def _load(self, row: PartRow) -> CollectedPart:

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from maquette.contract import DatasetJob
+from maquette.contract.datasets import FunnelStep
 from sqlalchemy.exc import SQLAlchemyError
 
 from media.errors import MediaError
@@ -27,6 +28,7 @@ from workers.datasets.settings import DatasetSettings
 from workers.datasets.stages.assets import AssetStage
 from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.survey import SurveyStage
+from workers.datasets.summary import build_clip_funnel
 from workers.datasets.tasks import AssetTask, ClipTask, SurveyTask
 from workers.datasets.track_sources import RemoteTracks
 from workers.engines.gpu_faults import is_out_of_memory
@@ -51,11 +53,12 @@ INFRASTRUCTURE_ERRORS = (OSError, SQLAlchemyError)
 
 @dataclass(frozen=True, slots=True)
 class PartResult:
-    """The sha256 of a part's outcome, what it took, and the part that follows it."""
+    """The sha256 of a part's outcome, what it took, the part that follows it, and what its stages kept."""
 
     output: str
     spent: WorkerSeconds
     then: tuple[Part, ...] = ()
+    funnel: tuple[FunnelStep, ...] = ()
 
 
 def run_part(context: JobContext) -> PartResult:
@@ -73,7 +76,9 @@ def run_part(context: JobContext) -> PartResult:
     on_gpu = context.engines.on_gpu
     output = context.put(replace(outcome, on_gpu=on_gpu).encode())
     then = _hand_over(part, output) if outcome.is_done else ()
-    return PartResult(output, WorkerSeconds(seconds, seconds if on_gpu else 0.0), then)
+    is_clip = outcome.is_done and context.job.kind == CLIPS
+    funnel = build_clip_funnel(ClipRecord.decode(outcome.data).rows) if is_clip else ()
+    return PartResult(output, WorkerSeconds(seconds, seconds if on_gpu else 0.0), then, funnel)
 
 
 def _hand_over(part: RunningPart, output: str) -> tuple[Part, ...]:

@@ -17,6 +17,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.dataset.earlier_clips import record_clips
 from workers.jobs.dataset.exporting import check_exports, export_version, flag_result
 from workers.jobs.dataset.result import build_result, list_artefacts, load_dataset_manifest, publish
+from workers.jobs.dataset.version_files import copy_files
 from workers.jobs.dataset.workspace import JobWorkspace
 
 # tables of single clips that no bound changes: they are large, and their files stay
@@ -62,7 +63,7 @@ def _build(context: JobContext, request: DatasetJob, artefacts: dict[str, Artefa
     with tempfile.TemporaryDirectory() as scratch:
         for number, artefact in enumerate(needed):
             context.progress("read", number, len(needed))
-            (Path(scratch) / Path(artefact.name).name).write_bytes(context.get(artefact.sha256))
+            copy_files(context, [artefact], Path(scratch))
         try:
             key = context.settings.dataset_key
             reviews = [_complete(review, context) for review in request.reviews]

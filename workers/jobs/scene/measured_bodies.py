@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from workers.datasets.boxes3d.size_priors import is_implausible_size
+from workers.engines.bodies.estimates import measure_height
 from workers.engines.protocols import BodyEstimate, Mask
 from workers.geometry.mesh_renderer import rasterize
-from workers.jobs.bodies.body_height import measure_height, scale_body
+from workers.jobs.bodies.body_height import scale_body
 from workers.jobs.bodies.recovery import PERSON
 from workers.jobs.objects.reconstruction import MeasuredView
 

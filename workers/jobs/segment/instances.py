@@ -12,6 +12,7 @@ from workers.engines.protocols import (
     ImageHandle,
     Mask,
     MaskCleanup,
+    Runs,
     SegmentedInstance,
     VisualPrompt,
 )
@@ -35,7 +36,8 @@ from workers.jobs.wire import to_wire_box
 class InstanceMask:
     """One instance: a mask (H, W), an xyxy box in pixels, and the prompt that it answers.
 
-    `score` and `label` are None for masks that the request gave.
+    `score` and `label` are None for masks that the request gave; `runs` are the mask's where the engine knows
+    them.
     """
 
     mask: Mask
@@ -45,6 +47,7 @@ class InstanceMask:
     prompt: PromptRef
     flags: tuple[str, ...] = ()
     stability: float | None = None
+    runs: Runs | None = None
 
     def to_wire(self, index: int, *, polygons: bool = False) -> Instance:
         """The instance as the contract writes it."""
@@ -54,13 +57,18 @@ class InstanceMask:
             score=self.score,
             box=to_wire_box(self.box),
             area=int(self.mask.sum()),
-            mask=Rle.model_validate(rle.encode_mask(self.mask)),
+            mask=Rle.model_validate(self._encode()),
             prompt=self.prompt,
             stability=self.stability,
             borders=touched_sides(self.mask),
             polygons=rle.mask_to_polygons(self.mask) if polygons else None,
             flags=list(self.flags),
         )
+
+    def _encode(self) -> rle.Rle:
+        if self.runs is None:
+            return rle.encode_mask(self.mask)
+        return rle.encode_runs(self.runs, self.mask.shape)
 
 
 def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob) -> list[InstanceMask]:
@@ -180,4 +188,5 @@ def _to_instance(item: SegmentedInstance, prompt: PromptRef) -> InstanceMask:
         prompt=prompt,
         flags=item.flags,
         stability=item.stability,
+        runs=item.runs,
     )

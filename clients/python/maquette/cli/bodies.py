@@ -35,6 +35,13 @@ Heights = Annotated[
         "commas; '-' where unknown.",
     ),
 ]
+GravityOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y,Z",
+        help="Direction in which things fall, in the camera frame (x right, y down, z forward).",
+    ),
+]
 PeopleFile = Annotated[
     Path | None,
     typer.Option(help="JSON file: key points and hand boxes, an object (or null) per box or mask."),
@@ -68,6 +75,10 @@ def bodies(
     people: PeopleFile = None,
     hands: Annotated[HandChoice | None, o.field_option(BodiesJob, "hands")] = None,
     max_wrist_angle: Annotated[float | None, o.field_option(BodiesJob, "max_wrist_angle")] = None,
+    gravity: GravityOption = None,
+    camera_pitch: Annotated[
+        float | None, o.field_option(BodiesJob, "camera_pitch_deg", "--camera-pitch")
+    ] = None,
     world_from_cam: PosesFile = None,
     world_up: Annotated[Literal["-y", "y", "z"], o.field_option(BodiesJob, "world_up")] = BODIES.world_up,
     as_video: AsVideo = False,
@@ -87,6 +98,8 @@ def bodies(
         "formats": parsing.parse_names(formats, BodyFormat),
         "max_gap_seconds": max_gap,
         "height_m": _parse_heights(height),
+        "gravity": parsing.parse_vector(gravity),
+        "camera_pitch_deg": camera_pitch,
         "people": _read_people(people),
         "world_from_cam": None if world_from_cam is None else _read_poses(world_from_cam),
     }

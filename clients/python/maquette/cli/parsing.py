@@ -54,6 +54,11 @@ def parse_camera(text: str | None) -> dict[str, float] | None:
     return {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
 
 
+def parse_vector(text: str | None) -> list[float] | None:
+    """Parse a direction 'x,y,z'."""
+    return None if text is None else _parse_numbers(text, (3,), "a direction is x,y,z")
+
+
 def parse_names(text: str, kinds: Any) -> list[Any]:
     """Parse names joined by commas, each one of a Literal."""
     names = [part.strip() for part in text.split(",") if part.strip()]

@@ -29,13 +29,19 @@ def engines(context: typer.Context) -> None:
             engine.kind,
             "yes" if engine.available else "no",
             vocabulary if engine.available and engine.kind == "concepts" else "",
-            engine.why_not or "; ".join([*_list_missing(engine), *engine.limits]),
+            engine.why_not or "; ".join([*_list_missing(engine), *engine.limits, *_list_settings(engine)]),
         )
     PlainConsole().print(table)
 
 
 def _list_missing(engine: Engine) -> list[str]:
     return [f"no {name.replace('_', ' ')}: {command}" for name, command in engine.missing.items()]
+
+
+def _list_settings(engine: Engine) -> list[str]:
+    """One note of how the engine computes; none where nothing can be chosen."""
+    settings = [f"{name} {value}" for name, value in engine.settings.items()]
+    return [f"runs with {', '.join(settings)}"] if settings else []
 
 
 def usage(context: typer.Context) -> None:

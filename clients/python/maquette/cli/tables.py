@@ -1,5 +1,6 @@
 """Tables of results; a column that is empty throughout is left out."""
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
@@ -20,6 +21,8 @@ from maquette.contract import (
 )
 
 Cells = Sequence[str | None]
+# what the table says of people by whether they stand on the floor
+STANDS = {True: "on the floor", False: "not on it", None: None}
 
 
 @singledispatch
@@ -84,8 +87,10 @@ def _(result: BodiesResult) -> Table:
         files = [name for names in track.files.values() for name in names]
         spans = " ".join(f"{span.first_frame}–{span.last_frame}" for span in track.spans)
         rows.append(_list_body(track.id, track, files, spans))
-    columns = ("#", "frames", "confidence", "reprojection error", "scale", "size", "files", "flags")
-    return _build_table(columns, rows)
+    columns = ("#", "frames", "confidence", "reprojection error", "scale", "size", "stands", "files", "flags")
+    table = _build_table(columns, rows)
+    table.caption = _describe_floor(result)
+    return table
 
 
 @tabulate.register
@@ -134,9 +139,23 @@ def _list_body(
         f"{body.reprojection_error_px:.1f} px",
         body.scale_source,
         _format_stature(body),
+        STANDS[body.grounded] if isinstance(body, BodyResult) else None,
         " ".join(files),
         " ".join(body.flags),
     )
+
+
+def _describe_floor(result: BodiesResult) -> str | None:
+    """Say where the floor of an image is, and how the camera looks at it."""
+    if result.gravity is None:
+        return None
+    pitch = math.degrees(math.asin(max(-1.0, min(1.0, result.gravity.direction[2]))))
+    words = f"camera {abs(pitch):.0f}° {'below' if pitch >= 0 else 'above'} the horizon"
+    words += f" ({result.gravity.source})"
+    if result.floor is None:
+        return f"no floor, {words}"
+    floor = result.floor
+    return f"floor {floor.offset_m:.2f} m below the camera, {floor.people} people on it; {words}"
 
 
 def _build_table(columns: Sequence[str], rows: Sequence[Cells]) -> Table:

@@ -25,6 +25,8 @@ class Engine(ResponseModel):
     """The words that it knows; null is an open vocabulary."""
     weights: dict[str, str] = {}
     """SHA-256 of each weights file by name."""
+    settings: dict[str, str | int | float | bool | None] = {}
+    """How it computes, where its operator can choose: profile, precision, batch and the like."""
     missing: dict[str, str] = {}
     """What it cannot do because its worker lacks a package, and the command that installs it."""
     workers: int = 0

@@ -41,8 +41,9 @@ class CJepaSlotsExport(RequestModel):
     """Seed of the order of slots."""
     actions: bool = False
     """Also write `actions.pkl` and `proprio.pkl`."""
-    kind: Literal["auto", "recorded", "inferred", "ego_motion"] = "auto"
-    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion."""
+    kind: Literal["auto", "recorded", "inferred", "ego_motion", "subject"] = "auto"
+    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+    `subject` is where the largest track is in the next frame, which any video has."""
 
 
 class CocoExport(RequestModel):
@@ -69,8 +70,9 @@ class LeRobotExport(RequestModel):
     """Pixels of the square images."""
     fit: Literal["crop", "pad"] = "crop"
     """`crop` cuts both ends of the longer side, `pad` adds grey."""
-    actions: Literal["auto", "recorded", "inferred", "ego_motion"] = "auto"
-    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion."""
+    actions: Literal["auto", "recorded", "inferred", "ego_motion", "subject"] = "auto"
+    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+    `subject` is where the largest track is in the next frame, which any video has."""
     other_rates: Literal["refuse", "leave_out"] = "refuse"
     """What becomes of clips of another frame rate than most have."""
 
@@ -127,8 +129,9 @@ class StableWorldModelExport(RequestModel):
     """Pixels of the square images."""
     fit: Literal["crop", "pad"] = "crop"
     """`crop` cuts both ends of the longer side, `pad` adds grey."""
-    actions: Literal["auto", "recorded", "inferred", "ego_motion"] = "auto"
-    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion."""
+    actions: Literal["auto", "recorded", "inferred", "ego_motion", "subject"] = "auto"
+    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+    `subject` is where the largest track is in the next frame, which any video has."""
 
 
 class StableWorldModelLanceExport(RequestModel):
@@ -139,8 +142,9 @@ class StableWorldModelLanceExport(RequestModel):
     """Pixels of the square images."""
     fit: Literal["crop", "pad"] = "crop"
     """`crop` cuts both ends of the longer side, `pad` adds grey."""
-    actions: Literal["auto", "recorded", "inferred", "ego_motion"] = "auto"
-    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion."""
+    actions: Literal["auto", "recorded", "inferred", "ego_motion", "subject"] = "auto"
+    """Which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;
+    `subject` is where the largest track is in the next frame, which any video has."""
 
 
 class TinyWorldsExport(RequestModel):

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from maquette.contract.base import ResponseModel
+from maquette.contract.datasets import FunnelStep
 from maquette.contract.media import Sha256
 from maquette.contract.problems import Problem
 from maquette.contract.requests.common import JobId
@@ -27,6 +28,8 @@ class Progress(ResponseModel):
     """A sentence for a person."""
     preview: Sha256 | None = None
     """Hash of a preview artefact."""
+    funnel: list[FunnelStep] | None = None
+    """What each stage of a dataset job has received and kept so far; not in every event."""
 
 
 class Job(ResponseModel):

@@ -114,6 +114,8 @@ test("a dataset is estimated, built and browsed @slow", async ({ studio: page })
   await page.getByRole("button", { name: "Estimate" }).click();
   await expect(page.getByText(/About .* of one worker/)).toBeVisible({ timeout: 120_000 });
   await page.getByRole("button", { name: "Start" }).click();
+  // what planning kept is shown while clips are worked on
+  await expect(page.getByRole("region", { name: "The funnel so far" }).getByText("72 of 72 frames kept")).toBeVisible({ timeout: 60_000 });
   await expect(page.getByText("1 clip kept")).toBeVisible({ timeout: 120_000 });
   await expect(page.locator("canvas")).toBeVisible();
   await expect(page.getByText("0 of them against it")).toBeVisible();

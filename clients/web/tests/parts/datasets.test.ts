@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EDGES, projectBox } from "../../src/rooms/datasets/boxes3d";
+import { sortSteps, sumUnits } from "../../src/rooms/datasets/funnel";
 import { type Opinion, type Opinions, decide, explain, toReviews } from "../../src/rooms/datasets/opinions";
 
 const NONE: Opinions = new Map();
@@ -47,5 +48,30 @@ describe("boxes in 3D", () => {
   it("have twelve edges, each along one axis", () => {
     expect(EDGES).toHaveLength(12);
     expect(EDGES.every(([a, b]) => [1, 2, 4].includes(b - a))).toBe(true);
+  });
+});
+
+describe("a funnel that fills", () => {
+  // the first clip had no tracks: their gates came after its captions
+  const steps = [
+    { stage: "shots", unit: "frames", given: 900, kept: 800 },
+    { stage: "motion", unit: "clips", given: 9, kept: 7 },
+    { stage: "found", unit: "clips", given: 3, kept: 2 },
+    { stage: "caption", unit: "captions", given: 4, kept: 4 },
+    { stage: "area", unit: "tracks", given: 6, kept: 5 },
+    { stage: "blur", unit: "tracks", given: 5, kept: 1 },
+  ];
+
+  it("has its steps in the order in which one thing becomes another", () => {
+    expect(sortSteps(steps).map(({ stage }) => stage)).toEqual(["shots", "motion", "found", "area", "blur", "caption"]);
+  });
+
+  it("says of each unit what entered its first step and left its last", () => {
+    expect(sumUnits(steps).map(({ unit, given, kept }) => `${kept} of ${given} ${unit}`)).toEqual([
+      "800 of 900 frames",
+      "2 of 9 clips",
+      "1 of 6 tracks",
+      "4 of 4 captions",
+    ]);
   });
 });

@@ -14,6 +14,9 @@ from workers.datasets.exporters.lerobot.layout import CAMERA
 from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
 
+# of the libraries and of torch itself
+pytestmark = pytest.mark.filterwarnings("default")
+
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:

@@ -230,3 +230,35 @@ def test_the_kind_of_actions_can_be_chosen(data: Dataset, tmp_path: Path) -> Non
         assert episode["has_actions"] == bool(rows)
         if rows:
             assert all_close([step["action"] for step in steps], rows)
+
+
+def test_any_video_has_a_subject_to_follow(data: Dataset, tmp_path: Path) -> None:
+    """Without actions and cameras: where the largest track is, now and in the next frame."""
+    LeRobot().write(data, tmp_path, side=SIDE, actions="subject")
+    export = Export(tmp_path)
+    names = ["x", "y", "width", "height"]
+    assert all(export.info["features"][name]["names"] == names for name in ("action", "observation.state"))
+    compared = 0
+    for episode, steps in export.steps_by_episode():
+        clip = data.clip(episode["clip"])
+        height, width = clip.size
+        areas = {track.track: 0 for track in clip.tracks}
+        for row in clip.observations:
+            areas[row.track] += row.area
+        subject = max(areas, key=lambda track: areas[track]) if areas else None
+        rows = {row.frame: row for row in clip.observations if row.track == subject}
+        for step in steps:
+            for name, frame in (
+                ("observation.state", step["frame_index"]),
+                ("action", step["frame_index"] + 1),
+            ):
+                seen = rows.get(frame)
+                assert step[f"valid.{name}"] == (seen is not None)
+                if seen is None:
+                    assert step[name] == [0, 0, 0, 0]
+                    continue
+                x, y, w, h = np.multiply(step[name], [width, height, width, height])
+                actual = x - w / 2, y - h / 2, x + w / 2, y + h / 2
+                assert np.allclose(actual, [seen.x0, seen.y0, seen.x1, seen.y1], atol=1e-3)
+                compared += 1
+    assert compared > 50

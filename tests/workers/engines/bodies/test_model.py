@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.engines.bodies.anny import load_anny, pose_joints, skin_vertices
-from workers.engines.bodies.fit import BodyFitter
+from workers.engines.bodies.fit import BodyFitter, FitPrior
 from workers.engines.bodies.kinematics import BodyState, Kinematics
 from workers.engines.bodies.observations import observe
 from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
@@ -143,7 +143,7 @@ def test_residual_jacobian(kinematics: Kinematics) -> None:
     terms = {
         "directions": lambda s: fitter._directions(kinematics.pose(s), observed),
         "angles": lambda s: fitter._angles(s, observed),
-        "shape": lambda s: fitter._shape(s, observed, 0.2, 0.3),
+        "shape": lambda s: fitter._shape(s, observed, FitPrior(size=0.2, girth_spread=0.3, youth=0.4)),
     }
     for name, term in terms.items():
         jacobian = term(state)[1]
@@ -161,7 +161,10 @@ def test_robust_gradients(kinematics: Kinematics) -> None:
     rng = np.random.default_rng(0)
     pixels = CAMERA.project(posed.landmarks) + rng.normal(size=(33, 2)) * 20
     observed = observe(pixels, np.ones(33), posed.landmarks - state.translation, CAMERA)
-    terms = {"image": lambda p: fitter._image(p, observed, 250.0), "upright": fitter._upright}
+    terms = {
+        "image": lambda p: fitter._image(p, observed, 250.0),
+        "upright": lambda p: fitter._upright(p, (0.0, -1.0, 0.0)),
+    }
     for name, term in terms.items():
         residual, jacobian, _ = term(posed)
         gradient = 2 * jacobian.T @ residual

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tests.support.synthetic_bodies import make_body
+from workers.engines.bodies.estimates import measure_height
 from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.protocols import BodyEstimate
-from workers.jobs.bodies.body_height import estimate_height_range, measure_height, scale_to_height
+from workers.jobs.bodies.body_height import estimate_height_range, scale_to_height
 
 
 @pytest.fixture(scope="module")

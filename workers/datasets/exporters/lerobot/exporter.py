@@ -52,7 +52,8 @@ class LeRobot(Exporter):
     - `action` f32 (A,) leads from a frame to the next. Frames after the last known action of a clip are no
       steps, so that every step has a target; the reader's `action_is_pad` covers what would follow
     - `observation.state` f32 (6,): the camera in the axes of its first frame, x y z in metres (or units of
-      the world) and the rotation vector
+      the world) and the rotation vector. With `actions=subject` f32 (4,): the middle and the size of the
+      box of the largest track, as shares of the whole image, and `action` is the same of the next frame
     - `valid.action`, `valid.observation.state` bool: values of other steps are not known, and 0. There is no
       NaN. LeRobot's own policies do not read these masks: give them the episodes that have actions
 

@@ -8,33 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from workers.datasets.exporters.shared.action_space import ActionKind, ActionSpace, fill_unknown
+from workers.datasets.exporters.shared.action_space import (
+    SUBJECT,
+    ActionKind,
+    ActionSpace,
+    fill_unknown,
+    measure_subject,
+)
 from workers.datasets.scene_clip import SceneClip
 
 ACTION, STATE = "action", "observation.state"
 # LeRobot takes what begins with `action` or `observation` for an input or output of a policy
 VALID_PREFIX = "valid."
-STATE_NAMES = ("x", "y", "z", "rx", "ry", "rz")
+CAMERA_NAMES = ("x", "y", "z", "rx", "ry", "rz")
 
 
 @dataclass(frozen=True, slots=True)
 class StepFeatures:
-    """Which numeric features the export has; the same for every episode."""
+    """Which numeric features every episode has; `states` are the names of the values of the state."""
 
     actions: ActionSpace | None
-    has_states: bool
+    states: tuple[str, ...]
 
     @classmethod
     def choose(cls, clips: Sequence[SceneClip], wanted: ActionKind) -> "StepFeatures":
         """Those that any clip has."""
-        has_states = any(row.world_from_cam is not None for clip in clips for row in clip.cameras)
-        return cls(ActionSpace.choose(clips, wanted), has_states)
+        actions = ActionSpace.choose(clips, wanted)
+        if actions is not None and actions.kind == SUBJECT:
+            return cls(actions, actions.names)
+        has_cameras = any(row.world_from_cam is not None for clip in clips for row in clip.cameras)
+        return cls(actions, CAMERA_NAMES if has_cameras else ())
 
     def describe(self) -> dict[str, Any]:
         """The features as `meta/info.json` lists them."""
         features: dict[str, Any] = {}
-        if self.has_states:
-            features[STATE] = _describe_vector(STATE_NAMES)
+        if self.states:
+            features[STATE] = _describe_vector(self.states)
             features[VALID_PREFIX + STATE] = _describe_scalar("bool")
         if self.actions is not None:
             features[ACTION] = _describe_vector(self.actions.names)
@@ -57,8 +66,8 @@ class StepFeatures:
     def build(self, clip: SceneClip, steps: int) -> dict[str, NDArray[Any]]:
         """Values (T, A), 0 where unknown, and masks (T,) of the first `steps` frames of a clip."""
         known: dict[str, NDArray[np.float32]] = {}
-        if self.has_states:
-            known[STATE] = measure_states(clip)
+        if self.states:
+            known[STATE] = measure_camera(clip) if self.states == CAMERA_NAMES else measure_subject(clip)
         if self.actions is not None:
             known[ACTION] = self.actions.matrix(clip)
         columns: dict[str, NDArray[Any]] = {}
@@ -67,12 +76,12 @@ class StepFeatures:
         return columns
 
 
-def measure_states(clip: SceneClip) -> NDArray[np.float32]:
+def measure_camera(clip: SceneClip) -> NDArray[np.float32]:
     """The camera in the axes of its first known pose, f32 (T, 6), NaN where unknown.
 
     Its origin in metres or units of the world, and its rotation vector in radians.
     """
-    out = np.full((len(clip), len(STATE_NAMES)), np.nan, np.float32)
+    out = np.full((len(clip), len(CAMERA_NAMES)), np.nan, np.float32)
     poses = {frame: pose for frame in range(len(clip)) if (pose := clip.world_from_cam(frame)) is not None}
     for frame, pose in poses.items():
         relative = np.linalg.inv(poses[min(poses)]) @ pose

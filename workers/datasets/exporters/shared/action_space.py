@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from workers.datasets.scene_clip import SceneClip
 
-ActionKind = Literal["auto", "recorded", "inferred", "ego_motion"]
+ActionKind = Literal["auto", "recorded", "inferred", "ego_motion", "subject"]
 ActionKindOption = Annotated[
     ActionKind,
-    "which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion",
+    "which actions the export holds; `auto` takes recorded ones, else inferred ones, else ego-motion;"
+    " `subject` is where the largest track is in the next frame, which any video has",
 ]
 # of two kinds the first is exported when both are there
 PREFERENCE = ("recorded", "inferred", "ego_motion")
+SUBJECT, SUBJECT_NAMES = "subject", ("x", "y", "width", "height")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class ActionSpace:
         """The first kind of `PREFERENCE` that any clip has, or the one wanted; of these the names that most
         clips have. None when no clip has such actions.
         """
+        if wanted == SUBJECT:
+            has_subject = any(clip.observations for clip in clips)
+            return cls(SUBJECT, SUBJECT_NAMES) if has_subject else None
         counts = Counter(
             (row.kind, row.names)
             for clip in clips
@@ -45,10 +50,33 @@ class ActionSpace:
     def matrix(self, clip: SceneClip) -> NDArray[np.float32]:
         """f32 (T, A): row t leads from frame t to t + 1; NaN where unknown, and in the last row."""
         out = np.full((len(clip), len(self.names)), np.nan, np.float32)
+        if self.kind == SUBJECT:
+            out[:-1] = measure_subject(clip)[1:]
+            return out
         for row in clip.actions:
             if row.kind == self.kind and row.names == self.names:
                 out[row.frame] = row.values
         return out
+
+
+def measure_subject(clip: SceneClip) -> NDArray[np.float32]:
+    """The box of the kept track that covers most of a clip, f32 (T, 4): its middle and its size, x first.
+
+    Over the width and the height of the image; NaN where it is not seen.
+    """
+    out = np.full((len(clip), len(SUBJECT_NAMES)), np.nan, np.float32)
+    areas: Counter[int] = Counter()
+    for row in clip.observations:
+        areas[row.track] += row.area
+    if not areas:
+        return out
+    subject = min(areas, key=lambda track: (-areas[track], track))
+    height, width = clip.size
+    for row in clip.observations:
+        if row.track == subject:
+            middle = (row.x0 + row.x1) / 2 / width, (row.y0 + row.y1) / 2 / height
+            out[row.frame] = *middle, (row.x1 - row.x0) / width, (row.y1 - row.y0) / height
+    return out
 
 
 def fill_unknown(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

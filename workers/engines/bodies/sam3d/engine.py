@@ -76,6 +76,7 @@ class Sam3dBody:
                 "visibility tells what is inside the image, not what is hidden",
             ),
             weights=weights,
+            settings={"mode": chosen.mode, "lod": chosen.lod},
         )
 
     def close(self) -> None:

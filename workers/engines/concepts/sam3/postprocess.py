@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3.kernels import remove_small_areas, suppress_overlaps
 from workers.engines.concepts.sam3.settings import PostprocessConfig
-from workers.engines.concepts.sam3.upsample import upsample_masks
+from workers.engines.concepts.sam3.upsample import upsample_with_runs
 from workers.engines.protocols import SegmentedInstance
 from workers.geometry.borders import truncation_flags
 from workers.geometry.boxes import bounding_box
@@ -69,12 +69,12 @@ def build_instances(
     `prompt` is the phrase's index.
     """
     scores, logits = select_detections(raw, config, threshold)
-    masks = upsample_masks(logits, size, config.mask_chunk, probabilities=True)
+    masks = upsample_with_runs(logits, size, config.mask_chunk, probabilities=True)
     return [
         SegmentedInstance(
-            mask, bounding_box(mask), score, prompt, label, (*flags, *truncation_flags(mask)), stability
+            mask, bounding_box(mask), score, prompt, label, (*flags, *truncation_flags(mask)), stability, runs
         )
-        for score, mask, stability in zip(scores, masks, measure_stabilities(logits), strict=True)
+        for score, (mask, runs), stability in zip(scores, masks, measure_stabilities(logits), strict=True)
         if mask.any()
     ]
 

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import SettingsConfigDict
 
+from workers.engines.concepts.sam3.profiles import (
+    Attention,
+    Compile,
+    Profile,
+    ProfileName,
+    find_precision,
+    find_profile,
+)
 from workers.engines.settings import EngineSettings
 
 if TYPE_CHECKING:
@@ -16,9 +24,6 @@ HUB_ID = "facebook/sam3"
 PATH_VARIABLE = "MAQUETTE_SAM3_PATH"
 BACKEND_VARIABLE = "MAQUETTE_SAM3_BACKEND"
 CHECKPOINT_VARIABLE = "MAQUETTE_SAM3_META_CHECKPOINT"
-# frames of a video per pass on a GPU; a single frame keeps a CPU busy. Chosen, not measured: no GPU has run
-# it
-GPU_BATCH = 4
 
 Backend = Annotated[
     Literal["transformers", "meta"],
@@ -93,9 +98,20 @@ class Sam3Settings(BackendSettings):
     """Revision on the hub."""
     device: str = "auto"
     """`auto`, `cpu`, or a CUDA device."""
+    profile: Literal["auto"] | ProfileName = "auto"
+    """`exact` computes in float32 without TF32, one frame at a time; `fast` by autocast, with TF32 and
+    batches on a GPU; `auto` is `fast` on a GPU and `exact` elsewhere. Settings below change parts."""
     dtype: str = "auto"
-    """`autocast` (float32 weights, bfloat16 autocast, TF32), `float32`, or `bfloat16` for the whole model,
-    which is coarser; `auto` is `autocast` on a GPU and `float32` elsewhere."""
+    """`autocast` (float32 weights, bfloat16 autocast), `float32`, or `bfloat16` for the whole model, which is
+    coarser; `auto` is the profile's."""
+    tf32: bool | None = None
+    """Whether what a GPU computes in float32 may use TF32; by default the profile's."""
+    attention: Attention = "sdpa"
+    """`sdpa` is PyTorch's own attention, which chooses a kernel; `flash` needs the package `flash-attn` and
+    is not for float32; `eager` multiplies plain matrices."""
+    compile: Compile = "off"
+    """Compile the image encoder by `torch.compile`: `default`, or `max-autotune`, which also times kernels;
+    the first pictures then take minutes."""
     pad_geometry: bool = True
     """Give text-only calls the empty geometry token that Meta's own code always has, and that all published
     figures were measured with."""
@@ -107,11 +123,22 @@ class Sam3Settings(BackendSettings):
     """Conditioning frames per tracked object whose pointer is kept; up to that many, video is bit-identical
     to the unbounded model."""
     batch: int | None = Field(default=None, ge=1, validation_alias="MAQUETTE_SAM3_BATCH")
-    """Frames of a video per pass of backbone and detector; by default 4 on a GPU, 1 on a CPU."""
+    """Frames of a video per pass of backbone and detector: 4 by default for `fast` on a GPU, else 1."""
 
-    def resolve_batch(self, device: str) -> int:
-        """Frames of a video per batch on a device of that type."""
-        return self.batch or (1 if device == "cpu" else GPU_BATCH)
+    def resolve_profile(self, device: str) -> Profile:
+        """How a model on a device of that type computes; raises ValueError for settings at odds."""
+        plain = find_profile(self.profile, device)
+        profile = replace(
+            plain,
+            precision=plain.precision if self.dtype == "auto" else find_precision(self.dtype),
+            tf32=plain.tf32 if self.tf32 is None else self.tf32,
+            attention=self.attention,
+            compile=self.compile,
+            batch=self.batch or plain.batch,
+        )
+        if profile.attention == "flash" and profile.precision == "float32":
+            raise ValueError("MAQUETTE_SAM3_ATTENTION=flash does not compute in float32: choose autocast")
+        return profile
 
 
 class MetaSettings(BackendSettings):

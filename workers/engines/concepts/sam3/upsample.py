@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workers.engines.protocols import Mask
+from workers.engines.concepts.sam3.run_lengths import read_masks
+from workers.engines.protocols import Mask, Runs
 
 # Share of the image's area above which PyTorch's own kernel is used instead of a crop about the object.
 # Chosen, not measured; bench/concepts/sam3_postprocessing.py compares the two ways as a whole.
@@ -15,41 +16,58 @@ CROP_SHARE = 0.15
 
 
 def upsample_masks(logits: Any, size: tuple[int, int], chunk: int, *, probabilities: bool) -> Iterator[Mask]:
+    """The masks of `upsample_with_runs` alone."""
+    for mask, _ in upsample_with_runs(logits, size, chunk, probabilities=probabilities):
+        yield mask
+
+
+def upsample_with_runs(
+    logits: Any, size: tuple[int, int], chunk: int, *, probabilities: bool
+) -> Iterator[tuple[Mask, Runs | None]]:
     """Boolean masks (H, W) of logits (K, h, w), interpolated as transformers' processors do (bilinear).
 
     With `probabilities` they are interpolated and cut at 0.5 (the detector), else logits are cut at 0 (visual
-    prompts and video). A GPU takes `chunk` masks at a time. On a CPU only the surroundings of a small object
-    are interpolated.
+    prompts and video). A GPU takes `chunk` masks at a time and computes their run lengths, which alone leave
+    it. On a CPU only the surroundings of a small object are interpolated, and there are no run lengths.
     """
     threshold = 0.5 if probabilities else 0.0
     if not len(logits):
         return
-    for part in logits.split(chunk if logits.is_cuda else 1):
+    on_gpu = _is_on_gpu(logits)
+    for part in logits.split(chunk if on_gpu else 1):
         field = part.float().sigmoid() if probabilities else part.float()
-        window = None if logits.is_cuda else _find_window((field[0] > threshold).cpu().numpy(), size)
-        if window is None:
-            yield from _interpolate_all(field, size, threshold)
+        window = None if on_gpu else _find_window((field[0] > threshold).cpu().numpy(), size)
+        if on_gpu:
+            yield from _interpolate_on_gpu(field, size, threshold)
+        elif window is None:
+            yield np.ascontiguousarray(_interpolate(field, size, threshold)[0].numpy()), None
         else:
             mask = np.zeros(size, np.bool_)
             mask[window] = (_interpolate_window(field[0], size, window) > threshold).numpy()
-            yield mask
+            yield mask, None
 
 
-def _interpolate_all(field: Any, size: tuple[int, int], threshold: float) -> Iterator[Mask]:
+def _is_on_gpu(logits: Any) -> bool:
+    return bool(logits.is_cuda)
+
+
+def _interpolate_on_gpu(
+    field: Any, size: tuple[int, int], threshold: float
+) -> Iterator[tuple[Mask, Runs | None]]:
     """The masks of a few fields (K, h, w); on the CPU, one by one, where they do not fit on the GPU."""
     try:
-        full = torch.nn.functional.interpolate(
-            field[:, None], size=size, mode="bilinear", align_corners=False
-        )
-        masks = (full[:, 0] > threshold).cpu().numpy()
+        masks = list(read_masks(_interpolate(field, size, threshold)))
     except torch.OutOfMemoryError:
-        if not field.is_cuda:
-            raise
         torch.cuda.empty_cache()
         for each in field.cpu().split(1):
-            yield from _interpolate_all(each, size, threshold)
+            yield from read_masks(_interpolate(each, size, threshold))
     else:
-        yield from (np.ascontiguousarray(mask) for mask in masks)
+        yield from masks
+
+
+def _interpolate(field: Any, size: tuple[int, int], threshold: float) -> Any:
+    full = torch.nn.functional.interpolate(field[:, None], size=size, mode="bilinear", align_corners=False)
+    return full[:, 0] > threshold
 
 
 def _find_window(cells: NDArray[np.bool_], size: tuple[int, int]) -> tuple[slice, slice] | None:

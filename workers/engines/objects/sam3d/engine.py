@@ -82,6 +82,7 @@ class Sam3dObjects:
                 "several views place the object and refine its splat; its shape is that of one view",
                 "colours are the network's, on vertices: no texture",
             ),
+            settings={"profile": chosen.profile},
         )
 
     def close(self) -> None:

@@ -84,14 +84,16 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
         result = finish_job(cli, watch.add(job, "dataset"), "dataset", folder)
     if folder is not None:
         _save_plan(plan, folder)
-    if formats:
-        load_server_function("write_formats")(folder, formats, folder, plan.output.options)
     for flag in SESSION_HINTS.keys() & set(result.flags):
         console.print(SESSION_HINTS[flag])
-    if unreadable := result.data.unreadable:
+    unreadable = result.data.unreadable
+    if unreadable:
         console.print(f"{len(unreadable)} videos were skipped:")
         for name, code in unreadable.items():
             console.print(f"  {name}: {code}")
+    if formats:
+        load_server_function("write_formats")(folder, formats, folder, plan.output.options)
+    if unreadable:
         raise typer.Exit(SOME_SKIPPED)
 
 

@@ -1,18 +1,20 @@
 """A bodies job: rigged bodies of the people in an image or a video."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from maquette.contract.formats import BodyFormat
-from maquette.contract.geometry import Intrinsics
+from maquette.contract.geometry import Intrinsics, Vector3
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Boxes, Masks
 from maquette.contract.requests.common import CameraPoses, FrameLimit, JobBase, JobId
 from maquette.contract.requests.person_prompts import HandChoice, PersonPrompt, WristAngle
 from maquette.contract.requests.regions import Region, list_regions
 
+Degrees = Annotated[float, Field(ge=-90, le=90)]
 Height = Annotated[float, Field(ge=0.3, le=2.6)]
 
 
@@ -44,6 +46,11 @@ class BodiesJob(JobBase):
     """Id of a segment job or of a track job that brings the image or video and the people's masks."""
     camera: Intrinsics | None = None
     """Intrinsics in pixels of the full image; null takes EXIF or an estimate."""
+    gravity: Vector3 | None = None
+    """Direction in which things fall, in the camera frame (x right, y down, z forward); its length does not
+    matter. Null takes `camera_pitch_deg`, EXIF or an estimate."""
+    camera_pitch_deg: Degrees | None = None
+    """Degrees by which a camera without roll looks below the horizon; an alternative to `gravity`."""
     formats: Annotated[list[BodyFormat], Field(min_length=1, max_length=6)] = ["glb"]
     """Formats to write."""
     lod: Annotated[int, Field(ge=0, le=6)] | None = None
@@ -78,6 +85,10 @@ class BodiesJob(JobBase):
             raise ValueError("'height_m' has one height for all, or one per box or mask of an 'image'")
         if self.people and len(self.people) != max(len(self.boxes), len(self.masks)):
             raise ValueError("'people' has one entry per box or mask of an 'image'")
+        if self.gravity is not None and self.camera_pitch_deg is not None:
+            raise ValueError("give 'gravity' or 'camera_pitch_deg', not both: each is the camera's attitude")
+        if self.gravity is not None and not 1e-6 < math.hypot(*self.gravity) < 1e6:
+            raise ValueError("'gravity' is a direction: it cannot be zero")
         if self.image is not None and (why := self.video_only_field()):
             raise ValueError(f"{why} of a video: leave it out with 'image'")
         if self.video is not None and (why := self.image_only_format()):

@@ -1,6 +1,14 @@
 """What jobs write: a manifest with a typed result, artefacts and their provenance."""
 
-from maquette.contract.results.bodies import BodiesResult, BodyResult, BodyTrack, FrameSpan, Keypoint
+from maquette.contract.results.bodies import (
+    BodiesResult,
+    BodyResult,
+    BodyTrack,
+    FloorPlane,
+    FrameSpan,
+    Gravity,
+    Keypoint,
+)
 from maquette.contract.results.common import Artefact, ObjectFailure, PromptRef, ScaleSource
 from maquette.contract.results.convert import ConvertResult
 from maquette.contract.results.dataset import DatasetResult
@@ -19,7 +27,9 @@ __all__ = [
     "ConvertResult",
     "DatasetResult",
     "EngineUsed",
+    "FloorPlane",
     "FrameSpan",
+    "Gravity",
     "Instance",
     "Keypoint",
     "Manifest",

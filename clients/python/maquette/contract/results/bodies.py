@@ -20,6 +20,28 @@ class Keypoint(ResponseModel):
     """0 (hidden) to 1 (visible)."""
 
 
+class Gravity(ResponseModel):
+    """Which way is down."""
+
+    direction: tuple[float, float, float]
+    """Unit vector in the camera frame (x right, y down, z forward)."""
+    source: Literal["given", "exif", "people", "assumed"]
+    """Given by the request, read from EXIF, estimated from the people, or assumed: a level camera."""
+
+
+class FloorPlane(ResponseModel):
+    """The plane that people stand on: points x in the camera frame with normal . x + offset_m = 0."""
+
+    normal: tuple[float, float, float]
+    """Unit vector that points up."""
+    offset_m: float
+    """Height of the camera above the floor in metres."""
+    feet: int
+    """Number of feet that touch it."""
+    people: int
+    """Number of people who stand on it."""
+
+
 class ReconstructedBody(ResponseModel):
     """What is reported of every person, of one in an image and of one through a video."""
 
@@ -43,6 +65,9 @@ class BodyResult(ReconstructedBody):
 
     index: int
     box: Box
+    grounded: bool | None = None
+    """Whether the person stands on the floor; false: the person sits, jumps or stands elsewhere; null where
+    that is unknown."""
     mesh: str | None
     """Name of the rigged GLB artefact."""
     files: dict[BodyFormat, str] = {}
@@ -87,6 +112,10 @@ class BodiesResult(ResponseModel):
     height: int
     bodies: list[BodyResult] = []
     """People of an image."""
+    floor: FloorPlane | None = None
+    """The floor of an image; null where no feet show it."""
+    gravity: Gravity | None = None
+    """Which way is down in an image; null where there is no body."""
     failures: list[ObjectFailure] = []
     tracks: list[BodyTrack] = []
     """People of a video."""

@@ -62,6 +62,16 @@ class MetaConcepts:
             limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
             vocabulary=None,
             weights=dict(self._models.weights),
+            # Meta's code multiplies by bfloat16 autocast and allows TF32, whatever is asked for
+            settings={
+                "profile": "fast",
+                "dtype": "autocast",
+                "tf32": True,
+                "attention": "flash"
+                if has_multiplex and self._settings.resolve_flash_attention()
+                else "sdpa",
+                "compile": "default" if self._settings.compile else "off",
+            },
         )
 
     def embed(self, image: Rgb, key: str) -> MetaEmbedding:

@@ -60,9 +60,6 @@ class Sam3Concepts:
     def _describe(self) -> EngineInfo:
         loaded = self._loaded
         origin = "local" if loaded.revision == "local" else f"{loaded.source}@{loaded.revision}"
-        batch = self._settings.resolve_batch(loaded.device.type)
-        # sums of a batch are rounded in another order, and the version is part of the stages' keys
-        suffix = f" batch-{batch}" if batch > 1 else ""
         limits = (
             *LIMITS,
             f"At most {self._settings.max_objects} objects of phrases are tracked in a video.",
@@ -70,13 +67,15 @@ class Sam3Concepts:
         return EngineInfo(
             name="sam3",
             kind="concepts",
-            version=f"{origin} transformers-{transformers.__version__}{suffix}",
+            # it is part of the keys of a dataset's stages, and roundings differ between profiles
+            version=f"{origin} transformers-{transformers.__version__} {loaded.profile.label()}",
             device=f"{loaded.device}:{loaded.precision}",
             licence=f"weights: {LICENCE}; code: Apache-2.0",
             capabilities=CAPABILITIES,
             limits=limits,
             vocabulary=None,
             weights=dict(loaded.weights),
+            settings=loaded.profile.as_settings(),
         )
 
     @computes

@@ -3,20 +3,20 @@
 import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
 from workers.engines.concepts.sam3 import kernels
+from workers.engines.concepts.sam3.profiles import Precision, Profile
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.tokenizer import PhraseTokenizer, load_tokenizer
 from workers.engines.concepts.sam3.transformers_backend import roi_align
+from workers.engines.concepts.sam3.transformers_backend.acceleration import accelerate
 from workers.engines.concepts.sam3.transformers_backend.precision import (
     DTYPES,
-    Precision,
-    choose_precision,
     enter_precision,
     prepare_precision,
 )
@@ -39,7 +39,12 @@ class LoadedModel:
     source: str
     revision: str
     weights: Mapping[str, str]
-    precision: Precision = "float32"
+    profile: Profile
+
+    @property
+    def precision(self) -> Precision:
+        """How exactly it computes."""
+        return self.profile.precision
 
     def computing(self) -> AbstractContextManager[Any]:
         """The context in which everything with this model is computed."""
@@ -75,7 +80,7 @@ def load_model(settings: Sam3Settings) -> LoadedModel:
     a bad setting.
     """
     device = _resolve_device(settings)
-    dtype = DTYPES[choose_precision(settings.dtype, device)]
+    dtype = DTYPES[settings.resolve_profile(device.type).precision]
     folder, revision = find_weights(settings.source, settings.revision)
     weights = {path.name: compute_sha256(path) for path in sorted(folder.glob("*.safetensors"))}
     try:
@@ -104,7 +109,10 @@ def prepare_model(
     revision: str = "local",
     weights: Mapping[str, str] | None = None,
 ) -> LoadedModel:
-    """Make a built model ready: kernels installed and proved, eval mode; raises KernelMissing."""
+    """Make a built model ready: kernels installed and proved, eval mode.
+
+    Raises KernelMissing, ValueError for settings that cannot be met.
+    """
     kernels.install()
     kernels.check()
     roi_align.install()
@@ -113,11 +121,13 @@ def prepare_model(
     model.fill_hole_area = settings.postprocess.fill_area
     if settings.pad_geometry:
         pad_geometry(model)
-    # a model that was built in bfloat16 has no float32 weights to compute with
-    is_whole = model.dtype == torch.bfloat16
-    precision = "bfloat16" if is_whole else choose_precision(settings.dtype, model.device)
-    prepare_precision(model, precision)
-    return LoadedModel(model, tokenizer, settings.source, revision, dict(weights or {}), precision)
+    profile = settings.resolve_profile(model.device.type)
+    if model.dtype == torch.bfloat16:
+        # it has no float32 weights to compute with
+        profile = replace(profile, precision="bfloat16")
+    prepare_precision(model, profile.precision, tf32=profile.tf32)
+    accelerate(model, profile)
+    return LoadedModel(model, tokenizer, settings.source, revision, dict(weights or {}), profile)
 
 
 def _resolve_device(settings: Sam3Settings) -> Any:

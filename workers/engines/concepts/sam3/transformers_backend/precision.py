@@ -8,21 +8,15 @@ position encodings, which take their type from them. What computes coordinates i
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import torch
 from transformers.models.sam3 import modeling_sam3
 from transformers.models.sam3_tracker_video import modeling_sam3_tracker_video
 
-Precision = Literal["float32", "bfloat16", "autocast"]
+from workers.engines.concepts.sam3.profiles import Precision
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "autocast": torch.float32}
-ALIASES: dict[str, Precision] = {
-    "float32": "float32",
-    "fp32": "float32",
-    "bfloat16": "bfloat16",
-    "bf16": "bfloat16",
-    "autocast": "autocast",
-}
 # classes of transformers that compute coordinates, and their methods that do
 _EXACT = {
     modeling_sam3.Sam3SinePositionEmbedding: "forward",
@@ -34,25 +28,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def choose_precision(name: str, device: Any) -> Precision:
-    """The precision of a setting on a torch device: `auto` is autocast on a GPU and float32 on a CPU.
-
-    Raises ValueError for an unknown name.
-    """
-    if name == "auto":
-        return "float32" if torch.device(device).type == "cpu" else "autocast"
-    if name not in ALIASES:
-        raise ValueError(f"dtype {name!r} is none of auto, {', '.join(ALIASES)}")
-    return ALIASES[name]
-
-
 def enter_precision(precision: Precision, device: Any) -> AbstractContextManager[Any]:
     """The context in which a model of that precision computes on a device."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "autocast" else nullcontext()
 
 
-def prepare_precision(model: Any, precision: Precision) -> None:
-    """Keep coordinates in float32 under autocast, and let what remains in float32 on a GPU use TF32."""
+def prepare_precision(model: Any, precision: Precision, *, tf32: bool) -> None:
+    """Keep coordinates in float32 under autocast, and say whether float32 on a GPU may use TF32."""
+    if model.device.type == "cuda":
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
     if precision != "autocast":
         return
     for module in model.modules():
@@ -61,9 +46,6 @@ def prepare_precision(model: Any, precision: Precision) -> None:
                 setattr(module, method, _compute_exactly(getattr(module, method)))
     decoder = model.detector_model.detr_decoder
     decoder.box_head.forward = _compute_exactly(decoder.box_head.forward)
-    if model.device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.allow_tf32 = True
 
 
 def computes(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:

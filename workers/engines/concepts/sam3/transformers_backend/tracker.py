@@ -67,7 +67,7 @@ class Sam3Tracker:
         self._removed: set[int] = set()
         self._size: tuple[int, int] | None = None
         self._count = 0
-        self._batch = settings.resolve_batch(loaded.device.type)
+        self._batch = loaded.profile.batch
         self._waiting: list[_WaitingFrame] = []
         self._deferred: list[DeferredFrame] = []
         self._final: list[DeferredFrame] = []

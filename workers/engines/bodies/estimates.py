@@ -1,0 +1,112 @@
+"""From the fit of a person to the estimate that the engine returns: files' rig, flags and confidence."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.fit import BodyFit
+from workers.engines.bodies.kinematics import SHAPE
+from workers.engines.bodies.people import VISIBLE, PersonObservation
+from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
+from workers.engines.protocols import BodyEstimate, Rig
+from workers.geometry.borders import box_touches_border
+from workers.geometry.cameras import Camera
+
+Floats = NDArray[np.float64]
+# Distance as a share of the body's height in the image from which the error is flagged; chosen, not measured.
+HIGH_ERROR = 0.03
+# Landmarks outside the image, and pixels from the box to the border, at which a body is flagged as truncated.
+TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
+# BlazePose's landmarks of shoulders to wrists and hips to ankles.
+BODY = [*range(11, 17), *range(23, 29)]
+
+
+def estimate_body(person: PersonObservation, fit: BodyFit, skinner: Skinner) -> BodyEstimate:
+    """The estimate of one person in the camera frame, with its flags."""
+    observed, camera = person.landmarks, person.landmarks.camera
+    rig = skinner.rig(fit.state)
+    _, joints = pose_rig(rig)
+    distance = np.linalg.norm(fit.pixels - observed.pixels, axis=1)
+    pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
+    kinematics = skinner.kinematics
+    shape = kinematics.coefficients(fit.state.shape)
+    model = kinematics.skeleton.model
+    return BodyEstimate(
+        rig=rig,
+        vertices=skin_rig(rig),
+        joints=joints,
+        keypoint_names=model.landmark_names,
+        keypoints_2d=observed.pixels,
+        keypoints_3d=fit.posed.landmarks,
+        keypoint_visibility=observed.confidence,
+        parameters={
+            **{name: [float(v)] for name, v in zip(model.shape_names, shape, strict=True)},
+            "fit_shape": [float(v) for v in fit.state.shape[: len(SHAPE)]],
+            "stature_m": [float(np.ptp(rig.rest_vertices[:, 1]))],
+        },
+        camera=camera,
+        box=person.box,
+        scale_source="prior",
+        confidence=rate_fit(person, fit),
+        reprojection_error=pixels,
+        flags=_find_flags(person, fit),
+    )
+
+
+def rate_fit(person: PersonObservation, fit: BodyFit) -> float:
+    """The confidence in [0, 1] of a person's fit."""
+    certainty = float(np.exp(-((fit.error / HIGH_ERROR) ** 2) / 4))
+    return float(person.score * person.landmarks.confidence[BODY].mean() * certainty)
+
+
+def scale_about_camera(body: BodyEstimate, factor: float) -> BodyEstimate:
+    """A body scaled about the camera's centre: its image stays the same.
+
+    Its own parameters keep the shape that was found; `stature_m` is changed where the engine gives it.
+    """
+    rig = replace(
+        body.rig,
+        rest_joints=body.rig.rest_joints * factor,
+        rest_vertices=body.rig.rest_vertices * factor,
+        root_translation=body.rig.root_translation * factor,
+    )
+    parameters = dict(body.parameters)
+    if "stature_m" in parameters:
+        parameters["stature_m"] = [measure_height(rig)]
+    return replace(
+        body,
+        rig=rig,
+        vertices=body.vertices * factor,
+        joints=body.joints * factor,
+        keypoints_3d=body.keypoints_3d * factor,
+        parameters=parameters,
+    )
+
+
+def measure_height(rig: Rig) -> float:
+    """The height in metres of a body at rest, from the soles to the top of the head."""
+    return float(np.ptp(rig.rest_vertices[:, 1]))
+
+
+def _find_flags(person: PersonObservation, fit: BodyFit) -> tuple[str, ...]:
+    camera, confidence = person.landmarks.camera, person.landmarks.confidence[BODY]
+    flags = ["default_engine", "scale_not_metric"]
+    if camera.source == "assumed":
+        flags.append("camera_assumed")
+    if float((confidence > VISIBLE).mean()) < 0.75:
+        flags.append("low_visibility")
+    has_hidden = float(confidence.min()) < VISIBLE
+    if _count_outside(fit.pixels, camera) >= TRUNCATED_LANDMARKS or (
+        has_hidden and box_touches_border(person.box, (camera.height, camera.width), EDGE_PIXELS)
+    ):
+        flags.append("truncated")
+    if fit.error > HIGH_ERROR:
+        flags.append("high_reprojection_error")
+    return tuple(flags)
+
+
+def _count_outside(pixels: Floats, camera: Camera) -> int:
+    """How many of the landmarks (33, 2) lie outside the image."""
+    x, y = pixels[:, 0], pixels[:, 1]
+    return int(((x < 0) | (y < 0) | (x >= camera.width) | (y >= camera.height)).sum())

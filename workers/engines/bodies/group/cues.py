@@ -1,0 +1,128 @@
+"""What one person says of gravity, the floor and its own size, read from a fit of that person alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.fit import BodyFit
+from workers.engines.bodies.kinematics import BodyState
+from workers.engines.bodies.observations import (
+    ANKLES,
+    HEELS,
+    HIPS,
+    KNEES,
+    NOSE,
+    SHOULDERS,
+    TOES,
+    LandmarkObservation,
+    weigh_confidence,
+)
+from workers.engines.bodies.rig import Skinner
+from workers.engines.bodies.skeleton import Skeleton
+
+Floats = NDArray[np.float64]
+# Every so many vertices of a foot are candidates for its lowest point: a foot has about 700.
+SOLE_STRIDE = 8
+# Vertices at either end of the body at rest between which its height lies.
+ENDS = 40
+# Shares of the body's mass that move with landmarks (de Leva, J. Biomechanics 29, 1996; limbs joined).
+MASS = {
+    NOSE: 0.07,
+    **dict.fromkeys(SHOULDERS, 0.20),
+    **dict.fromkeys(HIPS, 0.17),
+    **dict.fromkeys(KNEES, 0.07),
+}
+MASS |= dict.fromkeys(ANKLES, 0.025)
+# Confidence from which a foot counts as seen; chosen, not measured.
+FOOT_SEEN = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PersonCue:
+    """One person as it was fitted alone, in the camera frame, metres.
+
+    `soles` (C, 3): points of the feet that are seen, empty where none is; `feet` how many those are.
+    `stature` at this size; scaling about the camera's centre changes it and not the image. `axis` (3,) is the
+    unit direction from the feet (else the hips) to the body, `axis_weight` in [0, 1] how much of it is seen,
+    `view` (3,) the unit ray to the person. `youth` is the fitted youth, `youth_weight` in [0, 1] how much of
+    the body told it. `known` is the height in metres where it is given.
+    """
+
+    soles: Floats
+    feet: int
+    stature: float
+    axis: Floats
+    axis_weight: float
+    view: Floats
+    youth: float
+    youth_weight: float
+    known: float | None = None
+
+
+def find_sole_vertices(skeleton: Skeleton) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Vertices of the left and the right foot."""
+    model = skeleton.model
+    strongest = np.take_along_axis(model.skin_joints, model.skin_weights.argmax(axis=1)[:, None], axis=1)
+    riders = skeleton.nearest[strongest[:, 0]]
+    left, right = (np.flatnonzero(riders == skeleton.index(f"foot_{side}")) for side in ("L", "R"))
+    return left, right
+
+
+def find_centre_of_mass(landmarks: Floats) -> Floats:
+    """The centre of mass (3,) of landmarks (33, 3)."""
+    chosen = list(MASS)
+    return np.asarray(np.average(landmarks[chosen], axis=0, weights=list(MASS.values())))
+
+
+class CueReader:
+    """Reads cues from fits; holds only constant tables."""
+
+    def __init__(self, skinner: Skinner) -> None:
+        self._kinematics = skinner.kinematics
+        feet = find_sole_vertices(skinner.kinematics.skeleton)
+        self._soles = [skinner.subset(chosen[::SOLE_STRIDE]) for chosen in feet]
+        model = skinner.kinematics.skeleton.model
+        ends = np.argsort(model.base.vertices[:, 1])[[*range(ENDS), *range(-ENDS, 0)]]
+        self._ends = model.base.vertices[ends, 1], model.directions.vertices[:, ends, 1]
+
+    def stature(self, state: BodyState) -> float:
+        """The height in metres of a state's body at rest."""
+        base, directions = self._ends
+        return float(np.ptp(base + self._kinematics.coefficients(state.shape) @ directions))
+
+    def read(
+        self, fit: BodyFit, observed: LandmarkObservation, *, youth: float, known: float | None = None
+    ) -> PersonCue:
+        """The cue of a fitted person; `youth` is what a free fit found, `known` a height in metres."""
+        points, camera = fit.posed.landmarks, observed.camera
+        weights = weigh_confidence(observed.confidence)
+        inside = np.all((fit.pixels >= 0) & (fit.pixels < (camera.width, camera.height)), axis=1)
+        seen = [
+            bool(
+                np.all(inside[[HEELS[k], TOES[k]]])
+                and observed.confidence[[ANKLES[k], HEELS[k]]].mean() > FOOT_SEEN
+            )
+            for k in (0, 1)
+        ]
+        coefficients = self._kinematics.coefficients(fit.state.shape)
+        soles = [
+            skinned.place(coefficients, fit.posed.global_rotations, fit.posed.joints)
+            for skinned, is_seen in zip(self._soles, seen, strict=True)
+            if is_seen
+        ]
+        trunk = points[list(SHOULDERS)].mean(axis=0) - points[list(HIPS)].mean(axis=0)
+        if all(seen):
+            trunk = find_centre_of_mass(points) - points[[*HEELS, *TOES]].mean(axis=0)
+        view = points[[*SHOULDERS, *HIPS]].mean(axis=0)
+        return PersonCue(
+            soles=np.concatenate(soles) if soles else np.zeros((0, 3)),
+            feet=sum(seen),
+            stature=self.stature(fit.state),
+            axis=trunk / np.linalg.norm(trunk),
+            axis_weight=float(weights[[*SHOULDERS, *HIPS]].mean() ** 2),
+            view=view / np.linalg.norm(view),
+            youth=youth,
+            youth_weight=float(weights[[*SHOULDERS, *HIPS, *KNEES, *ANKLES]].min()),
+            known=known,
+        )

@@ -1,0 +1,228 @@
+"""The most likely gravity and floor of an image: maximum a posteriori over a grid, with nested refinement.
+
+Three unknowns: pitch and roll of the camera, and its height above the floor. Given them, each person whose
+feet are seen has a size: scaled about the camera's centre, which leaves the image as it is, until the lowest
+point of the feet touches the floor. What is likely is a floor on which these sizes are those of people, under
+people who are upright; both terms are mixtures, so that whoever jumps, sits on a wall or lies costs little.
+A search over three numbers has no local minima to fall into.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.group.cues import PersonCue
+from workers.engines.bodies.group.stature_prior import (
+    COHORT_SHARE,
+    COHORTS,
+    LOG_STATURES,
+    MIN_COHORT,
+    tabulate_stature_density,
+)
+
+Floats = NDArray[np.float64]
+# Attitudes that are searched, degrees: pitch below the horizon, and roll.
+PITCHES, ROLLS = np.arange(-30.0, 73.0, 6.0), np.arange(-10.0, 11.0, 5.0)
+# Sides of the image that may be up, as rolls in degrees, and the cost in nats of one that is not the upper.
+# Chosen: two people who stand on their heads make an image that is upside down, one does not.
+SIDES, SIDE_COST = (0.0, 90.0, -90.0, 180.0), 6.0
+# Prior on the camera, degrees and metres: people are photographed level or from above, without roll. Chosen.
+PITCH, ROLL, CAMERA_METRES = (10.0, 18.0), (0.0, 3.0), (1.6, 0.5)
+LOG_OFFSETS = np.linspace(np.log(0.25), np.log(9.0), 48)
+# Deviations in degrees of a standing body's axis from up, across the view and along it, and the cost in nats
+# of a body that does not stand. The depth of a fit is that much worse than its outline. Chosen.
+AXIS_ACROSS, AXIS_ALONG, BENT_COST = 8.0, 12.0, 3.5
+# As many leans along the view say as much together as any number: what errs in one fit errs in all. Chosen.
+INDEPENDENT_LEANS = 3.0
+# Probability that feet are not on the floor, and the density of the stature that they then seem to have,
+# which is uniform over the table's logarithms.
+OFF_FLOOR, OFF_DENSITY = 0.06, 1.0 / float(LOG_STATURES[-1] - LOG_STATURES[0])
+# Nearest that feet may be below the camera, metres at the size of the fit: others show no floor.
+MIN_DROP = 0.05
+# How much the grid shrinks in each refinement, and how often.
+ZOOM, ROUNDS = 0.3, 3
+# Quantiles of a height range, and the deviation of a logarithm that errors of the fits themselves add.
+QUANTILES, FIT_DEVIATION = (0.05, 0.95), 0.06
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FloorSolution:
+    """The floor under N people: `up` (3,) in the camera frame, `offset` the height of the camera or None.
+
+    `scales` (N,) is by how much each body grows about the camera's centre, 1 where the floor does not say;
+    `grounded` (N,) is None where no feet are seen; `ranges` (N,) are heights in metres, None where unknown.
+    """
+
+    up: Floats
+    offset: float | None
+    scales: Floats
+    grounded: tuple[bool | None, ...]
+    ranges: tuple[tuple[float, float] | None, ...]
+
+
+def find_floor(cues: Sequence[PersonCue], gravity: Floats | None = None) -> FloorSolution:
+    """The floor of people; `gravity` (3,) is a unit vector where it is known."""
+    grid = _Grid(cues)
+    side = _choose_side(cues)
+    attitudes = _span((PITCHES, ROLLS), side) if gravity is None else np.zeros((1, 3))
+    ups = make_ups(attitudes) if gravity is None else -gravity[None]
+    offsets, spread = LOG_OFFSETS, float(LOG_OFFSETS[1] - LOG_OFFSETS[0])
+    step = np.array([PITCHES[1] - PITCHES[0], ROLLS[1] - ROLLS[0]])
+    cost = grid.cost(ups, offsets, _attitude_cost(attitudes, gravity))
+    ranges = grid.find_ranges(ups, offsets, cost)
+    for _ in range(ROUNDS):
+        kind, best, at = np.unravel_index(int(cost.argmin()), cost.shape)
+        grid.keep(int(kind))
+        pitch, roll, _ = attitudes[best]
+        offsets = offsets[at] + 2 * spread * np.linspace(-1.0, 1.0, 15)
+        if gravity is None:
+            around = np.linspace(-1.0, 1.0, 5)
+            attitudes = _span((pitch + step[0] * around, roll + step[1] * around), side)
+            ups = make_ups(attitudes)
+        cost = grid.cost(ups, offsets, _attitude_cost(attitudes, gravity))
+        step, spread = step * ZOOM, spread * ZOOM
+    _, best, at = np.unravel_index(int(cost.argmin()), cost.shape)
+    return grid.solution(ups[best], float(offsets[at]), ranges)
+
+
+def _span(axes: tuple[Floats, Floats], side: float) -> Floats:
+    """All attitudes (G, 3) of pitches and rolls in degrees."""
+    pitch, roll = np.meshgrid(*axes, indexing="ij")
+    return np.stack([pitch.ravel(), roll.ravel(), np.full(pitch.size, side)], axis=1)
+
+
+def make_ups(attitudes: Floats) -> Floats:
+    """Unit vectors (G, 3) that point up, of pitch, roll and side (G, 3) in degrees."""
+    pitch = np.radians(attitudes[:, 0])
+    roll = np.radians(attitudes[:, 1] + attitudes[:, 2])
+    down = np.cos(pitch)
+    return np.stack([np.sin(roll) * down, -np.cos(roll) * down, -np.sin(pitch)], axis=1)
+
+
+def _attitude_cost(attitudes: Floats, gravity: Floats | None) -> Floats:
+    """Costs (G,) of attitudes; none where gravity is known."""
+    if gravity is not None:
+        return np.zeros(len(attitudes))
+    mean, deviation = np.array([PITCH[0], ROLL[0]]), np.array([PITCH[1], ROLL[1]])
+    cost: Floats = (((attitudes[:, :2] - mean) / deviation) ** 2).sum(axis=1) / 2
+    return cost
+
+
+def _choose_side(cues: Sequence[PersonCue]) -> float:
+    """The side of the image that is up, as a roll in degrees."""
+    ups = make_ups(np.array([[PITCH[0], 0.0, side] for side in SIDES]))
+    cost = np.where(np.array(SIDES) == 0.0, 0.0, SIDE_COST)
+    for cue in cues:
+        angle = np.degrees(np.arccos(np.clip(ups @ cue.axis, -1.0, 1.0)))
+        cost = cost + cue.axis_weight * np.minimum((angle / 30.0) ** 2 / 2, BENT_COST)
+    return SIDES[int(cost.argmin())]
+
+
+class _Grid:
+    """Costs in nats of attitudes and heights of the camera, for fixed people, under H kinds of group."""
+
+    def __init__(self, cues: Sequence[PersonCue]) -> None:
+        self._cues = cues
+        standing = [cue for cue in cues if len(cue.soles)]
+        has_cohorts = len(standing) >= MIN_COHORT and all(cue.known is None for cue in cues)
+        kinds: tuple[float | None, ...] = (None, *COHORTS) if has_cohorts else (None,)
+        each = [COHORT_SHARE / len(COHORTS)] * len(COHORTS)
+        share = np.array([1 - COHORT_SHARE, *each] if has_cohorts else [1.0])
+        self._kind_costs = -np.log(share)
+        # one slot more: feet that are not below the camera stand on nothing
+        densities = np.zeros((len(kinds), len(cues), len(LOG_STATURES) + 1))
+        for h, kind in enumerate(kinds):
+            for k, cue in enumerate(cues):
+                densities[h, k, :-1] = tabulate_stature_density(cue, kind)
+        self._tables = -np.log((1 - OFF_FLOOR) * densities + OFF_FLOOR * OFF_DENSITY)
+        self._on_floor = (1 - OFF_FLOOR) * densities > OFF_FLOOR * OFF_DENSITY
+        self._along = AXIS_ALONG * np.sqrt(max(1.0, len(cues) / INDEPENDENT_LEANS))
+
+    def keep(self, kind: int) -> None:
+        """Go on with one kind of group."""
+        self._tables, self._on_floor = self._tables[kind, None], self._on_floor[kind, None]
+        self._kind_costs = np.zeros(1)
+
+    def log_statures(self, cue: PersonCue, ups: Floats, offsets: Floats) -> Floats:
+        """Logarithms of the statures (G, K) of a person on floors; NaN where the feet are not below."""
+        drop = -(cue.soles @ ups.T).min(axis=0)
+        drop = np.where(drop > MIN_DROP, drop, np.nan)
+        logs: Floats = np.log(cue.stature) - np.log(drop)[:, None] + offsets[None]
+        return logs
+
+    def cost(self, ups: Floats, offsets: Floats, attitude: Floats) -> Floats:
+        """Costs (H, G, K) of ups (G, 3) with costs of their own (G,) and logarithms of heights (K,)."""
+        total = np.zeros((len(self._kind_costs), len(ups), len(offsets)))
+        total += ((offsets - np.log(CAMERA_METRES[0])) / CAMERA_METRES[1]) ** 2 / 2
+        total += attitude[None, :, None] + self._kind_costs[:, None, None]
+        for k, cue in enumerate(self._cues):
+            total += _axis_cost(cue, ups, self._along)[None, :, None]
+            if len(cue.soles):
+                total += self._tables[:, k][:, _look_up(self.log_statures(cue, ups, offsets))]
+        return total
+
+    def solution(
+        self, up: Floats, offset: float, ranges: Sequence[tuple[float, float] | None]
+    ) -> FloorSolution:
+        """What a floor says of the people, under the kind of group that was kept."""
+        scales = np.ones(len(self._cues))
+        grounded: list[bool | None] = []
+        for k, cue in enumerate(self._cues):
+            if not len(cue.soles):
+                grounded.append(None)
+                continue
+            logs = self.log_statures(cue, up[None], np.array([offset]))
+            stands = bool(self._on_floor[0, k][_look_up(logs)[0, 0]])
+            grounded.append(stands)
+            if stands:
+                scales[k] = np.exp(logs[0, 0]) / cue.stature
+        return FloorSolution(
+            up=up,
+            offset=float(np.exp(offset)) if any(grounded) else None,
+            scales=scales,
+            grounded=tuple(grounded),
+            ranges=tuple(
+                heights if stands else None for heights, stands in zip(ranges, grounded, strict=True)
+            ),
+        )
+
+    def find_ranges(self, ups: Floats, offsets: Floats, cost: Floats) -> list[tuple[float, float] | None]:
+        """Heights in metres of each person, from the posterior (H, G, K); None without feet."""
+        weights = np.exp(cost.min() - cost).sum(axis=0)
+        # a ten-thousandth of the best cell's weight: the cells beyond hold nothing together
+        chosen = weights > 1e-4
+        ranges: list[tuple[float, float] | None] = []
+        for cue in self._cues:
+            logs = self.log_statures(cue, ups, offsets)[chosen] if len(cue.soles) else np.zeros(0)
+            valid = np.isfinite(logs)
+            if not valid.any():
+                ranges.append(None)
+                continue
+            order = np.argsort(logs[valid])
+            share = np.cumsum(weights[chosen][valid][order])
+            at = np.searchsorted(share, np.array(QUANTILES) * share[-1])
+            slack = 0.0 if cue.known is not None else 1.645 * FIT_DEVIATION
+            low, high = logs[valid][order][at] + np.array([-slack, slack])
+            ranges.append((float(np.exp(low)), float(np.exp(high))))
+        return ranges
+
+
+def _axis_cost(cue: PersonCue, ups: Floats, deviation: float) -> Floats:
+    """Costs (G,) of ups (G, 3) by the body's axis; a body that does not stand costs the same everywhere."""
+    across = np.cross(cue.axis, cue.view)
+    across /= max(float(np.linalg.norm(across)), 1e-6)
+    along = np.cross(across, cue.axis)
+    forward = ups @ cue.axis
+    chi = (np.arctan2(ups @ across, forward) / np.radians(AXIS_ACROSS)) ** 2
+    chi += (np.arctan2(ups @ along, forward) / np.radians(deviation)) ** 2
+    cost: Floats = -cue.axis_weight * np.log(np.exp(-chi / 2) + np.exp(-BENT_COST))
+    return cost
+
+
+def _look_up(logs: Floats) -> NDArray[np.int64]:
+    """The nearest entries of LOG_STATURES to logarithms of statures, the one after the last for NaN."""
+    step = LOG_STATURES[1] - LOG_STATURES[0]
+    places = np.clip(np.rint((np.nan_to_num(logs) - LOG_STATURES[0]) / step), 0, len(LOG_STATURES) - 1)
+    return np.where(np.isnan(logs), len(LOG_STATURES), places).astype(np.int64)

@@ -1,0 +1,73 @@
+"""From a solved group to the estimates of its people: sizes, floor, gravity and flags."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from workers.engines.bodies.estimates import measure_height, scale_about_camera
+from workers.engines.bodies.group.cues import find_sole_vertices
+from workers.engines.bodies.group.solve import GroupSolution
+from workers.engines.bodies.skeleton import load_skeleton
+from workers.engines.protocols import BodyEstimate, FloorPlane, Gravity
+
+# Metres above the floor up to which a foot counts as touching it.
+TOUCH_METRES = 0.03
+
+
+def place_people(
+    bodies: Sequence[BodyEstimate],
+    group: GroupSolution,
+    heights: Sequence[float | None],
+    gravity: Gravity | None,
+) -> list[BodyEstimate]:
+    """The bodies at their sizes, with the floor and gravity of their image.
+
+    Where a height (m) is known the body has it exactly, and the others on the floor take their scale from it.
+    """
+    x, y, z = (float(value) for value in group.up)
+    if gravity is None and bodies:
+        gravity = Gravity(direction=(-x, -y, -z), source="people")
+    placed = [
+        scale_about_camera(body, member.scale if known is None else known / measure_height(body.rig))
+        for body, member, known in zip(bodies, group.people, heights, strict=True)
+    ]
+    has_scale = any(
+        known is not None and member.grounded for known, member in zip(heights, group.people, strict=True)
+    )
+    floor = _find_plane(placed, group)
+    return [
+        replace(
+            body,
+            floor=floor,
+            gravity=gravity,
+            grounded=member.grounded,
+            height_range=member.height_range,
+            scale_source="metric" if has_scale and member.grounded else body.scale_source,
+            flags=_list_flags(body, is_grounded=member.grounded, in_scale=has_scale),
+        )
+        for body, member in zip(placed, group.people, strict=True)
+    ]
+
+
+def _find_plane(bodies: Sequence[BodyEstimate], group: GroupSolution) -> FloorPlane | None:
+    if group.offset is None:
+        return None
+    x, y, z = (float(value) for value in group.up)
+    plane = FloorPlane(normal=(x, y, z), offset=group.offset, feet=0, people=0)
+    standing = [body for body, member in zip(bodies, group.people, strict=True) if member.grounded]
+    feet = [
+        float(plane.height(body.vertices[chosen]).min()) < TOUCH_METRES
+        for body in standing
+        for chosen in find_sole_vertices(load_skeleton())
+    ]
+    return replace(plane, feet=int(np.sum(feet)), people=len(standing))
+
+
+def _list_flags(body: BodyEstimate, *, is_grounded: bool | None, in_scale: bool) -> tuple[str, ...]:
+    flags = list(body.flags)
+    if in_scale and is_grounded:
+        flags = [flag for flag in flags if flag != "scale_not_metric"] + ["scale_from_group"]
+    if is_grounded is False:
+        flags.append("not_grounded")
+    return tuple(flags)

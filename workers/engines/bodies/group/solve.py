@@ -1,0 +1,182 @@
+"""Solves all people of an image together: alone first, then the floor, then each person on it.
+
+Each person is fitted alone; what the fits say of gravity, the floor and sizes gives the most likely floor
+(`floor_search`). The fits are repeated on it, first to the landmarks, after which the floor is looked for
+once more, then to the masks. A floor that a person does not stand on leaves that person as it was but for
+gravity.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.fit import BodyFit, BodyFitter, FitPrior
+from workers.engines.bodies.group.cues import CueReader, PersonCue
+from workers.engines.bodies.group.floor_search import MIN_DROP, FloorSolution, find_floor
+from workers.engines.bodies.group.ground_term import GroundTerm, measure_straightness
+from workers.engines.bodies.group.stature_prior import METRES_PER_YOUTH, expect_youth
+from workers.engines.bodies.kinematics import SHAPE, BodyState
+from workers.engines.bodies.people import PersonObservation
+from workers.engines.bodies.rig import Skinner
+from workers.engines.bodies.silhouette import SilhouetteFitter
+
+Floats = NDArray[np.float64]
+# By how much a mask may raise the landmarks' error, as a share of the body's height: a mask that needs more
+# shows clothes or another person. Chosen, not measured.
+MASK_COST = 0.01
+# Rounds of the fit to the mask before the floor is known and on it, and steps of the fit to landmarks on it.
+ROUNDS_ALONE, ROUNDS_ON_FLOOR, STEPS_ON_FLOOR = 2, 3, 12
+# Deviation of youth while it is looked for, and once the stature is known: a child of a size has an age.
+FREE_YOUTH, KNOWN_YOUTH = 2.0, 0.25
+# Deviation of the size on the floor, in units of 10 cm: the floor itself holds it. Known heights hold.
+FLOOR_SIZE, KNOWN_SIZE = 0.8, 0.1
+# Metres of stature per unit of Anny's height, and of a neutral adult.
+METRES_PER_HEIGHT, NEUTRAL_METRES = 0.109, 1.702
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupedPerson:
+    """A person of a group: the fit, and by how much it grows about the camera's centre to stand."""
+
+    fit: BodyFit
+    scale: float
+    grounded: bool | None
+    feet: int
+    height_range: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GroupSolution:
+    """A solved group: `up` (3,) in the camera frame, the camera's height in metres or None, the people."""
+
+    up: Floats
+    offset: float | None
+    people: tuple[GroupedPerson, ...]
+
+
+class GroupSolver:
+    """Solves groups of people; holds only constant tables, so it can be shared."""
+
+    def __init__(self, fitter: BodyFitter, skinner: Skinner) -> None:
+        self._fitter = fitter
+        self._reader = CueReader(skinner)
+        self._silhouette = SilhouetteFitter(fitter, skinner)
+
+    def solve(
+        self,
+        people: Sequence[PersonObservation],
+        fits: Sequence[BodyFit],
+        sizes: Sequence[float],
+        *,
+        heights: Sequence[float | None],
+        gravity: Floats | None = None,
+    ) -> GroupSolution:
+        """The people on their floor.
+
+        `fits` are to landmarks alone under priors on size of the mean `sizes`; `heights` in metres and
+        `gravity` (3,), a unit vector in the camera frame, are what is known. Raises ValueError when the
+        lengths differ.
+        """
+        alone = [
+            self._refine(person, fit, FitPrior(size=size, youth_spread=FREE_YOUTH), ROUNDS_ALONE)
+            for person, fit, size in zip(people, fits, sizes, strict=True)
+        ]
+        youths = [float(fit.state.shape[3]) for fit in alone]
+        cues = self._read(people, alone, youths, heights)
+        floor = find_floor(cues, gravity)
+        stood = [
+            self._stand(person, fit, cue, floor, k)
+            for k, (person, fit, cue) in enumerate(zip(people, alone, cues, strict=True))
+        ]
+        upright = self._read(people, stood, youths, heights)
+        # what a floor has straightened says nothing more of gravity
+        upright = [replace(new, axis=old.axis, view=old.view) for new, old in zip(upright, cues, strict=True)]
+        floor = find_floor(upright, gravity)
+        final = []
+        for k, (person, fit, cue) in enumerate(zip(people, stood, cues, strict=True)):
+            prior, ground = self._expect(fit, cue, floor, k)
+            refined = self._silhouette.refine(
+                fit, person.landmarks, person.mask, prior=prior, further=ground, rounds=ROUNDS_ON_FLOOR
+            )
+            final.append(refined if self._agrees(refined, fits[k]) else fit)
+        cues = self._read(people, final, youths, heights)
+        return self._finish(floor, final, cues)
+
+    def _refine(self, person: PersonObservation, fit: BodyFit, prior: FitPrior, rounds: int) -> BodyFit:
+        refined = self._silhouette.refine(fit, person.landmarks, person.mask, prior=prior, rounds=rounds)
+        return refined if self._agrees(refined, fit) else fit
+
+    def _agrees(self, refined: BodyFit, alone: BodyFit) -> bool:
+        """Whether a fit to the mask agrees with the landmarks as well as one to them alone, nearly."""
+        return bool(np.isfinite(refined.cost)) and refined.error < alone.error + MASK_COST
+
+    def _read(
+        self,
+        people: Sequence[PersonObservation],
+        fits: Sequence[BodyFit],
+        youths: Sequence[float],
+        heights: Sequence[float | None],
+    ) -> list[PersonCue]:
+        return [
+            self._reader.read(fit, person.landmarks, youth=youth, known=known)
+            for person, fit, youth, known in zip(people, fits, youths, heights, strict=True)
+        ]
+
+    def _stand(
+        self, person: PersonObservation, fit: BodyFit, cue: PersonCue, floor: FloorSolution, k: int
+    ) -> BodyFit:
+        """The fit to the landmarks on the floor, from the fit alone."""
+        prior, ground = self._expect(fit, cue, floor, k)
+        stature = cue.stature * float(floor.scales[k])
+        shape = fit.state.shape.copy()
+        shape[[0, 3]] = make_shape(stature)[[0, 3]]
+        state = BodyState(fit.state.rotations, fit.state.translation * floor.scales[k], shape)
+        return self._fitter.solve(
+            person.landmarks, prior=prior, initial=state, extra=ground, max_steps=STEPS_ON_FLOOR
+        )
+
+    def _expect(
+        self, fit: BodyFit, cue: PersonCue, floor: FloorSolution, k: int
+    ) -> tuple[FitPrior, GroundTerm | None]:
+        """What the floor says of a person before it is fitted again."""
+        stature = cue.stature * float(floor.scales[k]) if cue.known is None else cue.known
+        shape = make_shape(stature)
+        x, y, z = (float(value) for value in floor.up)
+        prior = FitPrior(
+            size=self._fitter.measure_size(shape),
+            size_spread=FLOOR_SIZE if cue.known is None else KNOWN_SIZE,
+            youth=float(shape[3]),
+            youth_spread=KNOWN_YOUTH,
+            up=(x, y, z),
+        )
+        if floor.offset is None or not floor.grounded[k]:
+            return prior, None
+        straight = measure_straightness(fit.posed.landmarks)
+        return prior, GroundTerm(self._fitter.kinematics, floor.up, floor.offset, straightness=straight)
+
+    def _finish(
+        self, floor: FloorSolution, fits: Sequence[BodyFit], cues: Sequence[PersonCue]
+    ) -> GroupSolution:
+        """Scale everyone who stands exactly onto the floor."""
+        people = []
+        for k, (fit, cue) in enumerate(zip(fits, cues, strict=True)):
+            stands, scale = floor.grounded[k], 1.0
+            if stands and floor.offset is not None and len(cue.soles):
+                drop = -float((cue.soles @ floor.up).min())
+                scale = floor.offset / drop if drop > MIN_DROP else 1.0
+            people.append(
+                GroupedPerson(
+                    fit=fit, scale=scale, grounded=stands, feet=cue.feet, height_range=floor.ranges[k]
+                )
+            )
+        return GroupSolution(up=floor.up, offset=floor.offset, people=tuple(people))
+
+
+def make_shape(stature: float) -> Floats:
+    """The shape (S,) of a fit whose body has a stature in metres, at the age that goes with it."""
+    shape = np.zeros(len(SHAPE))
+    shape[3] = float(expect_youth(stature))
+    shape[0] = (stature - NEUTRAL_METRES + METRES_PER_YOUTH * shape[3]) / METRES_PER_HEIGHT
+    return shape

@@ -1,0 +1,67 @@
+"""What is known of a person's stature before the floor is: adults and children, and signs of youth.
+
+A mixture over the natural logarithm of the stature in metres, tabulated so that a search can look it up.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.group.cues import PersonCue
+
+Floats = NDArray[np.float64]
+# Logarithms of statures (m) of the tables: 0.3 m to 5 m, beyond anybody's.
+LOG_STATURES = np.linspace(np.log(0.3), np.log(5.0), 480)
+# Adults of both sexes: mean in metres and deviation of the logarithm (NCD-RisC, eLife 5, 2016: 1.71 and 1.59
+# worldwide, 1.78 and 1.65 in Europe; 7 and 6.5 cm within each).
+ADULT_METRES, ADULT_DEVIATION = 1.69, 0.06
+# Children from one year to fifteen, and their share among people (World Population Prospects 2022: 0.25).
+CHILD_METRES, CHILD_SHARE = (0.75, 1.58), 0.25
+# Anny's youth of a stature: 0 at 1.69 m, and 0.405 m less for each unit.
+METRES_PER_YOUTH, MAX_YOUTH = 0.405, 2.2
+# Youth that a fit finds: mean and deviation for adults, share of the true one and deviation for children.
+# Measured on 6 children and 10 adults of real photos, with landmarks and masks.
+ADULT_YOUTH, CHILD_YOUTH_SHARE, CHILD_YOUTH_DEVIATION = (0.06, 0.13), 0.5, 0.28
+# Density of youth under a fit that failed, so that no single person decides. Chosen, not measured.
+YOUTH_OUTLIER = 0.08
+# Statures (m) of a school class or a team of children, whose people are of one age: the share of such groups,
+# the share of their people who are of that age, and the deviation of the logarithm within it. A group of
+# children is one coincidence, not one for each child. Chosen; the deviation is from WHO growth references.
+COHORTS = tuple(np.arange(0.85, 1.5, 0.1).tolist())
+COHORT_SHARE, IN_COHORT, COHORT_DEVIATION, MIN_COHORT = 0.3, 0.85, 0.08, 3
+# Deviation of the logarithm of a height that is given: it is taken as exact as shoes allow.
+KNOWN_DEVIATION = 0.01
+
+
+def expect_youth(stature: Floats | float) -> Floats:
+    """Anny's youth of people of a stature in metres."""
+    youth = (ADULT_METRES - np.asarray(stature)) / METRES_PER_YOUTH
+    return np.asarray(np.clip(youth, 0.0, MAX_YOUTH), dtype=np.float64)
+
+
+def tabulate_stature_density(cue: PersonCue, cohort: float | None = None) -> Floats:
+    """The density over the logarithm of the stature at LOG_STATURES (N,); it need not integrate to one.
+
+    With a `cohort`, of people most of whom are children of that stature in metres.
+    """
+    if cue.known is not None:
+        return _normal(LOG_STATURES, np.log(cue.known), KNOWN_DEVIATION)
+    statures = np.exp(LOG_STATURES)
+    adult = (1 - CHILD_SHARE) * _normal(LOG_STATURES, np.log(ADULT_METRES), ADULT_DEVIATION)
+    low, high = CHILD_METRES
+    # a soft upper end: growth does not stop at one height
+    ends = 1 / (1 + np.exp((statures - high) / 0.03)) / (1 + np.exp((low - statures) / 0.03))
+    child = CHILD_SHARE * ends * statures / (high - low)
+    as_adult = _normal(np.array(cue.youth), *ADULT_YOUTH) + YOUTH_OUTLIER
+    mean = CHILD_YOUTH_SHARE * expect_youth(statures)
+    as_child = _normal(np.array(cue.youth), mean, CHILD_YOUTH_DEVIATION) + YOUTH_OUTLIER
+    if cohort is not None:
+        peers = _normal(LOG_STATURES, np.log(cohort), COHORT_DEVIATION)
+        adult, child = (1 - IN_COHORT) * adult, (1 - IN_COHORT) * child + IN_COHORT * peers
+    # half a body says less of its proportions
+    density: Floats = adult * as_adult**cue.youth_weight + child * as_child**cue.youth_weight
+    return density
+
+
+def _normal(x: Floats, mean: Floats | float, deviation: float) -> Floats:
+    density: Floats = np.exp(-(((x - mean) / deviation) ** 2) / 2) / (deviation * np.sqrt(2 * np.pi))
+    return density
