@@ -17,7 +17,7 @@ from tests.support.scenes import write_ball_video
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
-FRAMES = 36
+FRAMES = 24
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def agreement(frames: Any, truth: list[NDArray[np.bool_]], number: int = 1) -> l
 
 def test_frames_arrive_while_the_job_runs(mq: Maquette, video: Video) -> None:
     path, truth = video
-    job = mq.track(path, prompts=[{"frame": 18, "box": bounding_box(truth[18])}], direction="both")
+    job = mq.track(path, prompts=[{"frame": 12, "box": bounding_box(truth[12])}], direction="both")
     frames = list(job.frames())
     assert [frame.index for frame in frames] == list(range(FRAMES))
     assert np.mean(agreement(frames, truth)) > 0.85
@@ -65,25 +65,25 @@ def test_a_correction_and_a_removal(mq: Maquette, video: Video) -> None:
     elsewhere = (270, 180, 310, 220)
     prompts = [
         {"frame": 0, "box": elsewhere},
-        {"frame": 12, "object": 1, "box": bounding_box(truth[12])},
-        {"frame": 24, "object": 1, "remove": True},
+        {"frame": 8, "object": 1, "box": bounding_box(truth[8])},
+        {"frame": 16, "object": 1, "remove": True},
     ]
     frames = list(mq.track(path, prompts=prompts).frames())
-    late = [frame for frame in frames if frame.index >= 24]
+    late = [frame for frame in frames if frame.index >= 16]
     assert late and not any(frame.objects for frame in late)
-    corrected = [frame for frame in frames if 12 <= frame.index < 24]
+    corrected = [frame for frame in frames if 8 <= frame.index < 16]
     assert np.mean(agreement(corrected, truth)) > 0.85
 
 
 def test_a_frame_of_a_video_is_segmented(mq: Maquette, video: Video) -> None:
     path, truth = video
-    prompt = {"box": bounding_box(truth[25]), "points": [(10, 10, 0)]}
-    result = mq.segment(path, frame=25, prompts=[prompt], outputs=["polygons", "png"]).wait()
+    prompt = {"box": bounding_box(truth[17]), "points": [(10, 10, 0)]}
+    result = mq.segment(path, frame=17, prompts=[prompt], outputs=["polygons", "png"]).wait()
     [instance] = result.instances
-    assert mask_iou(instance.mask, truth[25]) > 0.9
-    assert result.data.frame == 25 and instance.data.prompt.kind == "prompt"
+    assert mask_iou(instance.mask, truth[17]) > 0.9
+    assert result.data.frame == 17 and instance.data.prompt.kind == "prompt"
     flat = list(instance.data.polygons or [])
-    polygons = coco.decode(coco.merge(coco.frPyObjects(flat, *truth[25].shape))).astype(bool)
+    polygons = coco.decode(coco.merge(coco.frPyObjects(flat, *truth[17].shape))).astype(bool)
     assert mask_iou(polygons, instance.mask) > 0.97
     assert instance.data.borders == []
     assert any(artefact.name == "mask-000.png" for artefact in result.artefacts)
@@ -105,16 +105,16 @@ def test_a_session_is_prompted_corrected_and_propagated(mq: Maquette, video: Vid
         frames = list(session.propagate(direction="both").frames())
         assert np.mean(agreement(frames, truth)) > 0.85
         # a point alone starts from the object's propagated mask on that frame
-        y, x = np.argwhere(truth[25]).mean(0)
-        corrected = session.prompt(25, points=[(x, y)], object=1)
-        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[25]) > 0.85
-        # propagation from frame 20 starts from the object's known mask there
-        again = list(session.propagate(start_frame=20, max_frames=8).frames())
-        assert [frame.index for frame in again] == list(range(20, 28))
+        y, x = np.argwhere(truth[17]).mean(0)
+        corrected = session.prompt(17, points=[(x, y)], object=1)
+        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[17]) > 0.85
+        # propagation from frame 14 starts from the object's known mask there
+        again = list(session.propagate(start_frame=14, max_frames=6).frames())
+        assert [frame.index for frame in again] == list(range(14, 20))
         assert np.mean(agreement(again, truth)) > 0.85
-        session.prompt(27, object=1, remove=True)
-        ended = list(session.propagate(start_frame=20).frames())
-        assert [f.index for f in ended if f.objects] == list(range(20, 27))
+        session.prompt(19, object=1, remove=True)
+        ended = list(session.propagate(start_frame=14).frames())
+        assert [f.index for f in ended if f.objects] == list(range(14, 19))
     with pytest.raises(NotFound):
         mq.resume_session(session.id)
 
@@ -166,10 +166,10 @@ def test_a_session_of_the_asynchronous_client(stack: Stack, video: Video) -> Non
         async with AsyncMaquette(stack.url, api_key=stack.api_key) as mq, await mq.session(path) as session:
             prompted = await session.prompt(0, box=bounding_box(truth[0]))
             assert prompted.preview is not None and mask_iou(prompted.preview.mask, truth[0]) > 0.9
-            job = await session.propagate(max_frames=10)
+            job = await session.propagate(max_frames=6)
             return [frame.index async for frame in job.frames()]
 
-    assert asyncio.run(work()) == list(range(10))
+    assert asyncio.run(work()) == list(range(6))
 
 
 def test_the_command_line_tracks_and_annotates(stack: Stack, video: Video, tmp_path: Path) -> None:
