@@ -53,7 +53,8 @@ class HandPose:
     def find_curls(self) -> Floats:
         """By how many radians each joint of index to pinky bends (4,): 0 is open, 1 and more a fist."""
         read = np.degrees(self.read_bends().sum(axis=1))
-        return np.interp(read, READ_DEGREES, BENT_RADIANS)
+        curls: Floats = np.interp(read, READ_DEGREES, BENT_RADIANS)
+        return curls
 
     def read_bends(self) -> Floats:
         """Angles in radians (4, 3) at the three joints of index to pinky, as the model reads them."""
