@@ -34,7 +34,7 @@ RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow check test test-chaos test-sam3 test-train lint generate openapi clean
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench check test test-chaos test-sam3 test-train lint generate openapi clean
 
 setup: $(STAMP)
 
@@ -86,6 +86,10 @@ web-test: web web-dev
 web-test-slow: web web-dev
 	$(RUN_WEB) test:browser
 
+# figures of docs/playground.md: a first visit, and clicks after it; on a machine that does nothing else
+web-bench: web web-dev
+	$(RUN_WEB) bench:browser
+
 demo: setup page
 	$(BIN)/python -m scripts.demo
 
@@ -128,10 +132,12 @@ $(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)
 	touch $@
 
 # Lance must not be in a process that forks workers: one process per file
-test-train: $(TRAIN_STAMP)
+test-train: dev $(TRAIN_STAMP)
+	rm -rf $(TRAIN)/phone
+	$(BIN)/python -m tests.support.phone_sets $(TRAIN)/phone
 	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
-		$(TRAIN_TESTS)/test_worlds.py tests/workers/datasets/exporters/test_format_libraries.py; do \
-		OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
+		$(TRAIN_TESTS)/test_worlds.py $(TRAIN_TESTS)/test_phone_videos.py tests/workers/datasets/exporters/test_format_libraries.py; do \
+		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
 
 lint: dev
 	$(BIN)/ruff check .

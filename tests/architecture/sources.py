@@ -18,7 +18,7 @@ Import = ast.Import | ast.ImportFrom
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function or method: its name, and the numbers of its first line, of its body's first and of its last."""
+    """A function or method: its name, and the first line of it and of its body, and the last of both."""
 
     name: str
     line: int
