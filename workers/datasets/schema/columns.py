@@ -30,9 +30,15 @@ _KINDS: dict[Any, str] = {
 }
 
 
-@cache
 def list_columns(row: type[Any]) -> tuple[ColumnSpec, ...]:
     """The columns of a row class, in order."""
+    # mypy takes type[Any] for something that has no hash
+    hashable: Any = row
+    return _read_columns(hashable)
+
+
+@cache
+def _read_columns(row: type[Any]) -> tuple[ColumnSpec, ...]:
     hints = get_type_hints(row, include_extras=True)
     columns = []
     for item in fields(row):
