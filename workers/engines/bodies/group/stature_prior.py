@@ -22,7 +22,7 @@ METRES_PER_YOUTH, MAX_YOUTH = 0.405, 2.2
 # Measured on 6 children and 10 adults of real photos, with landmarks and masks.
 ADULT_YOUTH, CHILD_YOUTH_SHARE, CHILD_YOUTH_DEVIATION = (0.06, 0.13), 0.5, 0.28
 # Density of youth under a fit that failed, so that no single person decides. Chosen, not measured.
-YOUTH_OUTLIER = 0.08
+YOUTH_OUTLIER = 0.03
 # Statures (m) of a school class or a team of children, whose people are of one age: the share of such groups,
 # the share of their people who are of that age, and the deviation of the logarithm within it. A group of
 # children is one coincidence, not one for each child. Chosen; the deviation is from WHO growth references.
