@@ -128,10 +128,12 @@ $(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)
 	touch $@
 
 # Lance must not be in a process that forks workers: one process per file
-test-train: $(TRAIN_STAMP)
+test-train: dev $(TRAIN_STAMP)
+	rm -rf $(TRAIN)/phone
+	$(BIN)/python -m tests.support.phone_sets $(TRAIN)/phone
 	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
-		$(TRAIN_TESTS)/test_worlds.py tests/workers/datasets/exporters/test_format_libraries.py; do \
-		OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
+		$(TRAIN_TESTS)/test_worlds.py $(TRAIN_TESTS)/test_phone_videos.py tests/workers/datasets/exporters/test_format_libraries.py; do \
+		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
 
 lint: dev
 	$(BIN)/ruff check .

@@ -21,8 +21,8 @@ import numpy as np
 import typer
 from maquette.plain_text import print_line
 
-from tests.support.movi_clips import RenderedClip, plan_clip, render_script
-from tests.support.movi_twins import EDITS, SURPRISES, find_moments, make_twin
+from scripts.drawn_scenes.clips import RenderedClip, plan_clip, render_script
+from scripts.drawn_scenes.twins import EDITS, SURPRISES, find_moments, make_twin
 from workers.datasets import oriented_boxes
 from workers.datasets.changes.frame_state import ClipStates
 from workers.datasets.changes.measuring import SceneEdit, measure_changes

@@ -48,7 +48,7 @@ class Result:
     errors: tuple[float, ...]
     confidence: float
     flags: frozenset[str]
-    kind: str
+    kinds: frozenset[str]
 
     @property
     def is_wild(self) -> bool:
@@ -83,7 +83,7 @@ def compare(person: DrawnPerson, body: BodyEstimate) -> Result:
         ),
         confidence=body.confidence,
         flags=frozenset(body.flags),
-        kind=kind,
+        kinds=frozenset({"all", kind, person.origin}),
     )
 
 
@@ -135,8 +135,8 @@ def summarise(
 ) -> None:
     """Write the tables of all people."""
     table = report.table("Errors, mean / median", {"people": "", "n": "", **dict.fromkeys(COLUMNS, "")})
-    for kind in ("all", "whole", "cut or hidden"):
-        rows = np.array([r.errors for r in results if kind in ("all", r.kind)])
+    for kind in ("all", "whole", "cut or hidden", "drawn", "motion"):
+        rows = np.array([r.errors for r in results if kind in r.kinds])
         if len(rows):
             cells = zip(rows.mean(axis=0), np.median(rows, axis=0), strict=True)
             table.add(kind, len(rows), *(f"{mean:.1f} / {median:.1f}" for mean, median in cells))

@@ -16,7 +16,7 @@ import numpy as np
 from bench.concepts.tracking_scores import follow, score
 from bench.report import Report
 from bench.timing import Stopwatch
-from tests.support.movi_clips import render_clip
+from scripts.drawn_scenes.clips import render_clip
 from workers.engines.concepts.default import DefaultConcepts
 from workers.engines.concepts.images.mask_decoding import build_prompt
 from workers.engines.concepts.images.mobilesam import MobileSam

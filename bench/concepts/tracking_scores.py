@@ -7,7 +7,7 @@ import motmetrics
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.movi_clips import RenderedClip
+from scripts.drawn_scenes.clips import RenderedClip
 from workers.engines.protocols import ConceptEngine, Mask, TrackPrompts, VideoFrame, VisualPrompt
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou

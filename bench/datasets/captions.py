@@ -2,7 +2,7 @@
 
     python -m bench run datasets.captions [--clips 24] [--frames 48] [--exact]
 
-Clips of tests.support.movi_clips, 256 x 256 at 12 frames per second; every second camera moves. First with
+Clips of scripts.drawn_scenes.clips, 256 x 256 at 12 frames per second; every second camera moves. First with
 exact masks and cameras: the composed captions, and the same with one fault each. Then with the default
 engine, which gets nothing but the phrase `ball`: each caption is scored by the record that it was made from,
 as in a job, and by the ground truth. `noticed`: the fault lowers the score; `refused`: it lowers it below
@@ -22,7 +22,7 @@ from maquette.contract.vocabulary import COLORS
 
 from bench.datasets.ground_truth import GIVEN, limit_input
 from bench.report import Report
-from tests.support.movi_clips import SOLIDS, RenderedClip, render_clip
+from scripts.drawn_scenes.clips import SOLIDS, RenderedClip, render_clip
 from tests.support.synthetic_datasets import movi_source
 from workers.datasets.appearance.crops import Crop
 from workers.datasets.captions import scoring

@@ -2,7 +2,7 @@
 
     python -m bench run datasets.fifty_videos [--clips 50] [--frames 24] [--text ball] [--keep FOLDER]
 
-Clips of tests.support.movi_clips in H.264 files of 256 x 256 at 12 frames per second; every second camera
+Clips of scripts.drawn_scenes.clips in H.264 files of 256 x 256 at 12 frames per second; every second camera
 moves. The pipeline gets nothing but the phrases, and reads the files through the sandboxed decoder. With
 --keep the dataset stays: look at its contact.png and report.html.
 """
@@ -20,8 +20,8 @@ import numpy as np
 from bench.datasets.video_sources import open_source
 from bench.report import Report
 from media.sandbox import Sandbox
+from scripts.drawn_scenes.clips import RenderedClip, render_clip
 from tests.support.media_files import write_clip
-from tests.support.movi_clips import RenderedClip, render_clip
 from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
 from workers.datasets.reader import Dataset

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench.report import Report, Table
 from media.sandbox import Sandbox
-from tests.support.movi_clips import render_clip
+from scripts.drawn_scenes.clips import render_clip
 from workers.datasets.gates.policy import DEFAULT
 from workers.datasets.gates.track_metrics import TrackedMask, TrackMetrics
 from workers.datasets.gates.track_scores import score_tracks

@@ -2,11 +2,11 @@
 
     python -m bench run datasets.ground_truth [--clips 4] [--tracks exact]
 
-Clips of tests.support.movi_clips, 48 frames of 256 x 256 at 12 frames per second; in half of them everything
-moves, in the other half everything stands still and the camera moves. They are tracked in three ways: by the
-default engine and the one phrase of its vocabulary that fits any object, `ball` (`phrase`); by the default
-tracker from the true boxes of the first frame (`boxes`), which leaves the detector out; and by the exact
-masks (`exact`). For each, the pipeline is given cameras and depth, cameras alone, or nothing.
+Clips of scripts.drawn_scenes.clips, 48 frames of 256 x 256 at 12 frames per second; in half of them
+everything moves, in the other half everything stands still and the camera moves. They are tracked in three
+ways: by the default engine and the one phrase of its vocabulary that fits any object, `ball` (`phrase`);
+by the default tracker from the true boxes of the first frame (`boxes`), which leaves the detector out; and
+by the exact masks (`exact`). For each, the pipeline is given cameras and depth, cameras alone, or nothing.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from maquette.contract.datasets import SourceInfo
 
 from bench.datasets.ground_truth_scores import GroundTruthScores
 from bench.report import Report, Table
-from tests.support.movi_clips import SOLIDS, RenderedClip, render_clip
+from scripts.drawn_scenes.clips import SOLIDS, RenderedClip, render_clip
 from tests.support.synthetic_datasets import movi_source
 from workers.datasets.cameras import colmap_solver
 from workers.datasets.clip_plan import ClipPlan

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.concepts.tracking_scores import SAME, score
-from tests.support.movi_clips import RenderedClip
+from scripts.drawn_scenes.clips import RenderedClip
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ObservationRow
 from workers.geometry.overlap import mask_iou

@@ -152,7 +152,7 @@ def wait_for_all(db: Database, ids: list[str]) -> list[jobs.JobRow]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=int, default=16, help="jobs at once, with batches")
+    parser.add_argument("--jobs", type=int, default=24, help="jobs at once, with batches: a worker's default")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--wait-ms", type=float, default=10)
     parser.add_argument("--launch-ms", type=float, default=300, help="fixed time of a launch")

@@ -16,14 +16,17 @@ Floats = NDArray[np.float64]
 Rng = np.random.Generator
 Angles = dict[str, list[float]]
 SIDES = ("L", "R")
-# Degrees of noise on every joint after a rule has been applied, as a share of the joint's spread.
+# Deviation of every joint from its rule as a share of the joint's spread.
 LOOSENESS = 0.15
 
 
-def draw_pose(skeleton: Skeleton, rng: Rng, kind: str | None = None) -> Floats:
+def draw_pose(
+    skeleton: Skeleton, rng: Rng, kind: str | None = None, *, looseness: float = LOOSENESS
+) -> Floats:
     """Angles (M, 3) in radians in the joints' frames; row 0 tilts the whole body about rest axes.
 
-    `kind` is a key of KINDS; by default one is drawn by how often people are seen so.
+    `kind` is a key of KINDS; by default one is drawn by how often people are seen so. `looseness` is the
+    deviation of every joint from its rule as a share of the joint's spread.
     """
     names = list(KINDS)
     shares = np.array([KINDS[name][1] for name in names])
@@ -32,16 +35,16 @@ def draw_pose(skeleton: Skeleton, rng: Rng, kind: str | None = None) -> Floats:
     _hang_arms(angles, rng)
     _carry_trunk(angles, rng)
     KINDS[chosen][0](angles, rng)
-    return _to_array(skeleton, angles, rng)
+    return _to_array(skeleton, angles, rng, looseness)
 
 
-def _to_array(skeleton: Skeleton, angles: Angles, rng: Rng) -> Floats:
+def _to_array(skeleton: Skeleton, angles: Angles, rng: Rng, looseness: float) -> Floats:
     names = [skeleton.model.joint_names[j] for j in skeleton.joints]
     out = np.zeros((len(names), 3))
     for m, name in enumerate(names):
         triple = np.array(angles.get(name, (0.0, 0.0, 0.0)))
         out[m] = np.radians(triple) * (np.array([-1.0, 1.0, -1.0]) if name.endswith("_R") else 1.0)
-    noise = LOOSENESS * rng.normal(size=out[1:].shape) * skeleton.spread[1:]
+    noise = looseness * rng.normal(size=out[1:].shape) * skeleton.spread[1:]
     out[1:] = np.clip(out[1:] + noise, skeleton.low[1:], skeleton.high[1:])
     return out
 

@@ -1,5 +1,6 @@
 """One database, SQLite or Postgres: connections, transactions and migrations."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,10 @@ class Database:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         self.url = parsed.render_as_string(hide_password=False)
+        self._busy_seconds = busy_seconds
+        # SQLite has one writer at a time, and one that finds it locked sleeps for up to 0.1 s before it looks
+        # again, while others overtake it. Threads of this process wait here and are woken at once.
+        self._writers = threading.Lock()
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if self.is_sqlite:
             if parsed.database:
@@ -42,7 +47,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write; commits at the end."""
-        with self.engine.begin() as connection:
+        with self._turn(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -76,6 +81,16 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """While this thread may write; one that waits too long goes on to SQLite, which says so."""
+        is_held = self.is_sqlite and self._writers.acquire(timeout=self._busy_seconds)
+        try:
+            yield
+        finally:
+            if is_held:
+                self._writers.release()
 
     def _set_up_sqlite(self, connection: Any, _record: Any) -> None:
         connection.create_function(SQLITE_FUNCTION, 0, lambda: self.time.now_ns() / 1e9)

@@ -21,8 +21,8 @@ from workers.geometry.mesh_renderer import Fragments, rasterize
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
-PoseSource = Callable[[Rng], Floats]
-"""Draws joint angles (M, 3) in the joints' frames; row 0 tilts the body about rest axes."""
+PoseSource = Callable[[Rng], tuple[Floats, str]]
+"""Draws joint angles (M, 3) in the joints' frames, row 0 tilting the body in rest axes, and their origin."""
 # People of whom less is seen are left out: share of their own outline, and pixels.
 MIN_SEEN, MIN_PIXELS = 0.35, 1500
 # Share of children among the people.
@@ -65,6 +65,7 @@ class DrawnPerson:
     seen: float
     hidden: NDArray[np.bool_]
     on_floor: bool
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,14 +100,14 @@ def draw_scene(skinner: Skinner, rng: Rng, poses: PoseSource) -> DrawnScene:
     turn = _look_down(pitch, np.radians(rng.normal(0, 1.5)))
     grounds = _draw_places(rng, count, distance, camera)
     bodies = [_draw_body(skinner, rng, poses, turn, ground - place) for ground in grounds]
-    vertices = np.stack([skinner.vertices(state) for state, _ in bodies])
+    vertices = np.stack([skinner.vertices(state) for state, *_ in bodies])
     faces = skinner.kinematics.skeleton.model.faces
     every = np.concatenate([faces + k * vertices.shape[1] for k in range(len(bodies))])
     fragments = rasterize(vertices.reshape(-1, 3), every, camera)
     owner = np.where(fragments.face >= 0, fragments.face // len(faces), -1)
     people = [
-        _see(skinner, state, vertices[k], owner == k, fragments.depth, camera, on_floor)
-        for k, (state, on_floor) in enumerate(bodies)
+        _see(skinner, state, vertices[k], owner == k, fragments.depth, camera, on_floor, origin)
+        for k, (state, on_floor, origin) in enumerate(bodies)
     ]
     return DrawnScene(
         camera=camera,
@@ -115,7 +116,7 @@ def draw_scene(skinner: Skinner, rng: Rng, poses: PoseSource) -> DrawnScene:
         people=tuple(person for person in people if person is not None),
         fragments=fragments,
         vertices=vertices,
-        rest=np.stack([skinner.rest(state).vertices for state, _ in bodies]),
+        rest=np.stack([skinner.rest(state).vertices for state, *_ in bodies]),
         faces=faces,
     )
 
@@ -160,9 +161,12 @@ def draw_shape(rng: Rng) -> Floats:
 
 def _draw_body(
     skinner: Skinner, rng: Rng, poses: PoseSource, turn: Floats, ground: Floats
-) -> tuple[BodyState, bool]:
-    """A body in the camera frame, and whether it touches the floor; `ground` (3,) is seen from the camera."""
-    angles = poses(rng)
+) -> tuple[BodyState, bool, str]:
+    """A body in the camera frame, whether it touches the floor, and its pose's origin.
+
+    `ground` (3,) is where it stands, from the camera.
+    """
+    angles, origin = poses(rng)
     rotations = exp_map(np.einsum("mab,ma->mb", skinner.kinematics.skeleton.frames, angles))
     upright = exp_map(np.array([0.0, rng.uniform(-np.pi, np.pi), 0.0])) @ exp_map(angles[0])
     rotations[0] = upright
@@ -171,7 +175,7 @@ def _draw_body(
     jumps = bool(rng.random() < JUMPING)
     at = ground + np.array([0.0, -low + (rng.uniform(0.1, 0.4) if jumps else 0.0), 0.0])
     rotations[0] = turn @ upright
-    return BodyState(rotations, turn @ at, shape), not jumps
+    return BodyState(rotations, turn @ at, shape), not jumps, origin
 
 
 def _see(
@@ -182,6 +186,7 @@ def _see(
     depth: Floats,
     camera: Camera,
     on_floor: bool,
+    origin: str,
 ) -> DrawnPerson | None:
     """The person as the picture shows it; None when too little of it is in view."""
     if mask.sum() < MIN_PIXELS or vertices[:, 2].min() < 0.3:
@@ -206,6 +211,7 @@ def _see(
         seen=min(seen, 1.0),
         hidden=~(clear & own),
         on_floor=on_floor,
+        origin=origin,
     )
 
 

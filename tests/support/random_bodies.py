@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.training.drawn_poses import draw_pose
 from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton
 from workers.engines.bodies.observations import LandmarkObservation, observe
 from workers.engines.bodies.rotations import exp_map, kabsch
@@ -28,8 +29,9 @@ def draw_body(
     image_noise: float = 0.0,
     world_noise: float = 0.0,
     plain: bool = False,
+    everyday: bool = False,
 ) -> Truth:
-    """One person of any sex and age, or (`plain`) a neutral adult.
+    """One person of any sex and age, or (`plain`) a neutral adult, in any pose or an `everyday` one.
 
     `image_noise` is over the body's height, `world_noise` in metres (twice that in depth)."""
     skeleton = kinematics.skeleton
@@ -40,6 +42,8 @@ def draw_body(
         0.9 * skeleton.low[1:],
         0.9 * skeleton.high[1:],
     )
+    if everyday:
+        angles[1:] = draw_pose(skeleton, rng)[1:]
     rotations = exp_map(np.einsum("mab,ma->mb", skeleton.frames, angles))
     facing = exp_map(np.array([0.0, rng.uniform(-np.pi, np.pi), 0.0]))
     rotations[0] = np.diag([1.0, -1.0, -1.0]) @ facing @ exp_map(0.2 * rng.normal(size=3))

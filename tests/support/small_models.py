@@ -91,6 +91,31 @@ def make_mlp(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, outputs))
 
 
+def make_act_config(meta: Any, chunk: int) -> Any:
+    """The settings of a small ACT policy (LeRobot) for a dataset's metadata; it plans `chunk` actions."""
+    from lerobot.configs.types import FeatureType
+    from lerobot.policies.act.configuration_act import ACTConfig
+    from lerobot.utils.feature_utils import dataset_to_policy_features
+
+    features = dataset_to_policy_features(meta.features)
+    return ACTConfig(
+        input_features={k: f for k, f in features.items() if f.type is not FeatureType.ACTION},
+        output_features={"action": features["action"]},
+        chunk_size=chunk,
+        n_action_steps=chunk,
+        dim_model=64,
+        dim_feedforward=128,
+        n_heads=4,
+        n_encoder_layers=1,
+        n_vae_encoder_layers=1,
+        pretrained_backbone_weights=None,
+        # the loss is then that of the actions alone
+        use_vae=False,
+        dropout=0.0,
+        device="cpu",
+    )
+
+
 def shrink(images: torch.Tensor, side: int) -> torch.Tensor:
     """Images (B, C, H, W) of any type as f32 of side x side."""
     return nn.functional.interpolate(images.float(), size=(side, side), mode="area")

@@ -11,7 +11,7 @@ from maquette.contract.geometry import Intrinsics
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
-from tests.support import movi_clips as movi
+from scripts.drawn_scenes import clips as movi
 from tests.support.scenes import draw_ball, make_wall
 from workers.datasets.components import Components
 from workers.datasets.local import build_dataset

@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.support.movi_clips import render_clip
+from scripts.drawn_scenes.clips import render_clip
 from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings

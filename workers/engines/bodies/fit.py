@@ -1,8 +1,8 @@
 """Least squares from landmarks to a posed body: Levenberg-Marquardt with an analytic Jacobian.
 
 Residuals, each over its own deviation: landmarks in the image (Cauchy loss), bone directions about the
-viewing ray, joint angles about the relaxed pose, joint limits, shape, and weakly that people are upright. See
-`observations` for the input and `kinematics` for the parameters. The damping follows Marquardt (1963) with
+viewing ray, the learned prior over poses, joint limits (`pose_terms`) and shape. See `observations` for the
+input and `kinematics` for the parameters. The damping follows Marquardt (1963) with
 the diagonal of the normal matrix.
 """
 
@@ -19,9 +19,9 @@ from workers.engines.bodies.observations import (
     BONE_TO,
     SCALE_BONES,
     LandmarkObservation,
-    weigh_confidence,
 )
-from workers.engines.bodies.rotations import log_map, right_jacobian_inverse
+from workers.engines.bodies.pose_prior import load_pose_prior
+from workers.engines.bodies.pose_terms import PoseTerms
 
 Floats = NDArray[np.float64]
 Extra = Callable[[BodyState, PosedSkeleton], tuple[Floats, Floats, float]]
@@ -31,11 +31,6 @@ Extra = Callable[[BodyState, PosedSkeleton], tuple[Floats, Floats, float]]
 LANDMARK_METRES = 0.02
 DIRECTION_ACROSS, DIRECTION_ALONG = 0.20, 0.30
 CAUCHY = 3.0
-# Weight of the relaxed angles: a visible joint is free to leave its own; priors only break ties.
-PRIOR = 0.5
-# Extra weight for a joint without visible landmarks: otherwise a mask bends it.
-UNSEEN_PRIOR = 2.0
-LIMIT_RADIANS = 0.04
 # Landmarks determine girth poorly; a mask determines it well, but includes clothes.
 GIRTH_SPREAD, GIRTH_SPREAD_MASK = 0.35, 1.0
 HEIGHT_SPREAD, SEX_SPREAD, YOUTH_SPREAD = 0.5, 0.6, 0.4
@@ -43,8 +38,6 @@ HEIGHT_SPREAD, SEX_SPREAD, YOUTH_SPREAD = 0.5, 0.6, 0.4
 MIN_YOUTH_SPREAD = 0.004
 # Height and youth may not pull against each other, and nobody is older than an adult.
 STATURE_SPREAD, OLDER_SPREAD = 1.5, 0.05
-# Deviation in radians from upright: most people are, and a Cauchy loss costs the others little.
-UPRIGHT_RADIANS = 0.6
 # Most evaluations, and the relative gain of a step at which the fit has converged.
 MAX_STEPS = 40
 CONVERGED_GAIN = 1e-4
@@ -76,6 +69,8 @@ class BodyFit:
     pixels: Floats
     error: float
     cost: float
+    misfit: float
+    """Cost of landmarks and bone directions alone, per unit of the landmarks' weight."""
     steps: int
 
 
@@ -86,9 +81,7 @@ class BodyFitter:
         self.kinematics = kinematics
         skeleton = kinematics.skeleton
         self._count = 3 * len(skeleton.joints)
-        self._relaxed = skeleton.relaxed[1:]
-        self._prior = PRIOR / skeleton.spread[1:]
-        self._carries = skeleton.above[skeleton.riders][:, 1:].astype(np.float64)
+        self._pose = PoseTerms(kinematics, load_pose_prior())
         rest = skeleton.model.base.landmarks
         self._lengths = np.linalg.norm(rest[BONE_TO] - rest[BONE_FROM], axis=1)
         units = np.eye(len(skeleton.model.shape_names))
@@ -153,6 +146,12 @@ class BodyFitter:
                 break
         return self._finish(state, posed, observed, cost, steps)
 
+    def rate(self, state: BodyState, observed: LandmarkObservation, prior: FitPrior) -> float:
+        """The cost of a state as it is, without any step."""
+        posed = self.kinematics.pose(state)
+        scale = observed.pixels_per_metre(posed.landmarks[:, 2])
+        return self._evaluate(state, posed, observed, prior, scale, None)[2]
+
     def _finish(
         self, state: BodyState, posed: PosedSkeleton, observed: LandmarkObservation, cost: float, steps: int
     ) -> BodyFit:
@@ -160,8 +159,17 @@ class BodyFitter:
         distance = np.linalg.norm(pixels - observed.pixels, axis=1)
         weights = observed.weights + 1e-9
         rms = float(np.sqrt(np.average(distance**2, weights=weights)))
+        scale = observed.pixels_per_metre(posed.landmarks[:, 2])
+        image, (directions, _) = self._image(posed, observed, scale), self._directions(posed, observed)
+        spent = float("inf") if image is None else image[2] + float(directions @ directions)
         return BodyFit(
-            state, posed, pixels, rms / (1.7 * observed.pixels_per_metre(posed.landmarks[:, 2])), cost, steps
+            state=state,
+            posed=posed,
+            pixels=pixels,
+            error=rms / (1.7 * scale),
+            cost=cost,
+            misfit=spent / float(weights.sum()),
+            steps=steps,
         )
 
     def _evaluate(
@@ -178,8 +186,8 @@ class BodyFitter:
         if image is None:
             return np.zeros(1), np.zeros((1, self.kinematics.size)), float("inf")
         shape = self._shape(state, observed, prior)
-        plain = [self._directions(posed, observed), self._angles(state, observed), shape]
-        robust = [image, self._upright(posed, prior.up)]
+        plain = [self._directions(posed, observed), shape]
+        robust = [image, self._pose.evaluate(state, np.array(prior.up))]
         if extra is not None:
             robust.append(extra(state, posed))
         residual = np.concatenate([part[0] for part in (*robust, *plain)])
@@ -219,37 +227,6 @@ class BodyFitter:
         weight = np.sqrt(observed.bone_weights)[:, None] / deviation
         residual = (unit - observed.directions) * weight
         return residual.reshape(-1), (square * weight[:, :, None]).reshape(residual.size, -1)
-
-    def _angles(self, state: BodyState, observed: LandmarkObservation) -> tuple[Floats, Floats]:
-        """Prior about the relaxed pose and one-sided limits, for every joint but the root."""
-        skeleton = self.kinematics.skeleton
-        sure = (weigh_confidence(observed.confidence)[:, None] * self._carries).max(axis=0)
-        prior = self._prior * (1.0 + UNSEEN_PRIOR * (1.0 - sure) ** 4)[:, None]
-        vectors = log_map(state.rotations[1:])
-        frames = skeleton.frames[1:]
-        angles = np.einsum("mab,mb->ma", frames, vectors)
-        change = frames @ right_jacobian_inverse(vectors)
-        over = np.maximum(angles - skeleton.high[1:], 0.0) + np.minimum(angles - skeleton.low[1:], 0.0)
-        residual = np.stack([(angles - self._relaxed) * prior, over / LIMIT_RADIANS])
-        slopes = np.stack([prior, (over != 0.0) / LIMIT_RADIANS])
-        blocks = slopes[..., None] * change
-        count = len(vectors)
-        jacobian = np.zeros((2, count, 3, self.kinematics.size))
-        for axis in range(3):
-            column = 3 + 3 * np.arange(count) + axis
-            jacobian[:, np.arange(count), :, column] = blocks[:, :, :, axis].transpose(1, 0, 2)
-        return residual.reshape(-1), jacobian.reshape(residual.size, -1)
-
-    def _upright(self, posed: PosedSkeleton, up: tuple[float, float, float]) -> tuple[Floats, Floats, float]:
-        """The pelvis' up against that of the world."""
-        residual = (posed.global_rotations[0][:, 1] - np.array(up)) / UPRIGHT_RADIANS
-        squared = float(residual @ residual)
-        weight = 1.0 / np.sqrt(1.0 + squared)
-        jacobian = np.zeros((3, self.kinematics.size))
-        # d(R exp(w) y) / dw = R (w x y): columns are R (e_k x y).
-        jacobian[:, 0] = posed.global_rotations[0][:, 2]
-        jacobian[:, 2] = -posed.global_rotations[0][:, 0]
-        return residual * weight, jacobian * (weight / UPRIGHT_RADIANS), float(np.log1p(squared))
 
     def _shape(
         self, state: BodyState, observed: LandmarkObservation, prior: FitPrior

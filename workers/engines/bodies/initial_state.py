@@ -22,10 +22,13 @@ Floats = NDArray[np.float64]
 MIN_BEND = 0.3
 MIN_WEIGHT = 0.3
 MIN_DEPTH = 0.2
-LIMBS = (
-    ("upperarm01", "lowerarm01", "wrist", SHOULDERS, ELBOWS, WRISTS),
-    ("upperleg01", "lowerleg01", "foot", HIPS, KNEES, ANKLES),
-)
+SIDES = ("L", "R")
+# Joints of upper and lower bone and of the end; landmarks of a limb's root, middle and end, left and right.
+LIMB_JOINTS = {
+    "arm": ("upperarm01", "lowerarm01", "wrist"),
+    "leg": ("upperleg01", "lowerleg01", "foot"),
+}
+LIMB_LANDMARKS = {"arm": (SHOULDERS, ELBOWS, WRISTS), "leg": (HIPS, KNEES, ANKLES)}
 
 
 def estimate_initial_state(kinematics: Kinematics, observed: LandmarkObservation, height: float) -> BodyState:
@@ -37,35 +40,43 @@ def estimate_initial_state(kinematics: Kinematics, observed: LandmarkObservation
     rotations[0] = kabsch(
         rest.landmarks[torso], observed.world[torso], np.maximum(observed.weights[torso], 0.02)
     )
-    places = dict(zip(skeleton.model.joint_names, rest.joints, strict=True))
-    for upper, lower, end, roots, middles, ends in LIMBS:
-        for k, side in enumerate(("L", "R")):
+    for name, (roots, middles, ends) in LIMB_LANDMARKS.items():
+        for k, side in enumerate(SIDES):
             sure = min(float(observed.weights[n[k]]) for n in (roots, middles))
             if sure < MIN_WEIGHT:
                 continue
             a = observed.world[middles[k]] - observed.world[roots[k]]
             b = observed.world[ends[k]] - observed.world[middles[k]]
-            first, second = skeleton.index(f"{upper}_{side}"), skeleton.index(f"{lower}_{side}")
-            bone = places[f"{lower}_{side}"] - places[f"{upper}_{side}"]
-            hinge = skeleton.frames[second, 1]
-            above = kinematics.turn(rotations)[skeleton.parents[first]]
-            normal = np.cross(a, b)
-            lengths = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
-            bent = float(np.linalg.norm(normal)) / max(lengths, 1e-9)
             certain = float(observed.weights[ends[k]]) >= MIN_WEIGHT
-            if bent > MIN_BEND and certain:
-                target = frame(a, normal) @ frame(bone, hinge).T
-            else:
-                target = swing(above @ bone, a) @ above
-            rotations[first] = above.T @ target
-            if certain:
-                fore = places[f"{end}_{side}"] - places[f"{lower}_{side}"]
-                rotations[second] = target.T @ swing(target @ fore, b) @ target
+            place_limb(kinematics, rotations, f"{name}_{side}", a, b if certain else None)
     shape = np.zeros(len(SHAPE))
     shape[0] = height
     state = BodyState(rotations, np.zeros(3), shape)
     points = kinematics.pose(state).landmarks
     return BodyState(rotations, solve_translation(points, observed), shape)
+
+
+def place_limb(kinematics: Kinematics, rotations: Floats, limb: str, a: Floats, b: Floats | None) -> None:
+    """Turn a limb's two bones in local `rotations` (M, 3, 3) to lie along `a` and `b` (3,), camera frame.
+
+    `limb` is "arm" or "leg" with a side, such as "arm_L"; without `b` the lower bone keeps its angle.
+    """
+    skeleton = kinematics.skeleton
+    name, side = limb.split("_")
+    joints = [f"{joint}_{side}" for joint in LIMB_JOINTS[name]]
+    upper, lower, end = (
+        skeleton.model.base.joints[skeleton.model.joint_names.index(joint)] for joint in joints
+    )
+    first, second = skeleton.index(joints[0]), skeleton.index(joints[1])
+    above = kinematics.turn(rotations)[skeleton.parents[first]]
+    target = swing(above @ (lower - upper), a) @ above
+    if b is not None:
+        normal = np.cross(a, b)
+        bent = float(np.linalg.norm(normal)) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-9)
+        if bent > MIN_BEND:
+            target = frame(a, normal) @ frame(lower - upper, skeleton.frames[second, 1]).T
+        rotations[second] = target.T @ swing(target @ (end - lower), b) @ target
+    rotations[first] = above.T @ target
 
 
 def solve_translation(points: Floats, observed: LandmarkObservation) -> Floats:

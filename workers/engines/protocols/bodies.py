@@ -84,6 +84,8 @@ class BodyEstimate:
     confidence: float
     reprojection_error: float
     flags: tuple[str, ...] = ()
+    ambiguous_limbs: tuple[str, ...] = ()
+    """Limbs, or the trunk, that may as well point the other way along depth."""
     grounded: bool | None = None
     floor: FloorPlane | None = None
     gravity: Gravity | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.movi_clips import RenderedClip, render_clip
+from scripts.drawn_scenes.clips import RenderedClip, render_clip
 from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source
 from workers.datasets import oriented_boxes
 from workers.datasets.components import Components

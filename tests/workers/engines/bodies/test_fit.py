@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.random_bodies import CAMERA, draw_body, mpjpe, pa_mpjpe
-from workers.engines.bodies.fit import UNSEEN_PRIOR, BodyFitter
+from workers.engines.bodies.fit import BodyFitter
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe
 from workers.engines.bodies.rig import Skinner
@@ -18,7 +18,6 @@ from workers.engines.bodies.skeleton import load_skeleton
 pytestmark = pytest.mark.slow
 
 PEOPLE = 40
-ARM = ("elbow", "wrist", "pinky", "index", "thumb")
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +26,20 @@ def fitter() -> BodyFitter:
 
 
 def errors(
-    fitter: BodyFitter, trust: float, image: float = 0.0, world: float = 0.0, *, plain: bool = False
+    fitter: BodyFitter,
+    trust: float,
+    image: float = 0.0,
+    world: float = 0.0,
+    *,
+    plain: bool = False,
+    everyday: bool = False,
 ) -> tuple[float, float]:
     """Mean MPJPE and PA-MPJPE in mm over the same people; `plain` ones are neutral adults."""
     rng, actual = np.random.default_rng(7), []
     for _ in range(PEOPLE):
-        truth = draw_body(fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
+        truth = draw_body(
+            fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain, everyday=everyday
+        )
         out = fitter.solve(truth.observed, height=fitter.height(truth.observed, trust))
         actual.append(
             (mpjpe(out.posed.joints, truth.posed.joints), pa_mpjpe(out.posed.joints, truth.posed.joints))
@@ -42,17 +49,19 @@ def errors(
 
 
 def test_exact_landmarks_with_metres_observed(fitter: BodyFitter) -> None:
-    mean, aligned = errors(fitter, trust=1.0)
-    assert mean <= 15.0
-    assert aligned <= 10.0
+    """What the prior over poses costs where nothing needs it; with noise it gains more than that."""
+    mean, aligned = errors(fitter, trust=1.0, everyday=True)
+    assert mean <= 22.0
+    assert aligned <= 16.0
+    assert errors(fitter, trust=1.0)[1] <= 20.0
 
 
 def test_exact_landmarks_with_scale_from_the_prior(fitter: BodyFitter) -> None:
-    mean, aligned = errors(fitter, trust=0.0, plain=True)
+    mean, aligned = errors(fitter, trust=0.0, plain=True, everyday=True)
     assert mean <= 30.0
-    assert aligned <= 12.0
+    assert aligned <= 14.0
     # nothing tells the size of a child, but its proportions are found
-    assert errors(fitter, trust=0.0)[1] <= 14.0
+    assert errors(fitter, trust=0.0)[1] <= 20.0
 
 
 def test_proportions_depend_on_sex_and_youth(fitter: BodyFitter) -> None:
@@ -70,7 +79,7 @@ def test_errors_grow_with_the_noise_of_the_landmarks(fitter: BodyFitter) -> None
     exact = errors(fitter, trust=1.0)[1]
     slight = errors(fitter, trust=1.0, image=0.005, world=0.015)[1]
     usual = errors(fitter, trust=1.0, image=0.01, world=0.03)[1]
-    assert exact < slight < usual < 45.0
+    assert exact < slight < usual < 35.0
 
 
 def test_same_input_same_output(fitter: BodyFitter) -> None:
@@ -80,43 +89,23 @@ def test_same_input_same_output(fitter: BodyFitter) -> None:
     assert a.cost == b.cost
 
 
-def test_unseen_arms_stay_relaxed(fitter: BodyFitter) -> None:
+def test_what_is_not_seen_follows_the_prior_alone(fitter: BodyFitter) -> None:
     """Wrong guesses for landmarks that are not visible must not bend what is not observed."""
     rng = np.random.default_rng(2)
     skeleton = fitter.kinematics.skeleton
     arm = [13, 15, 17, 19, 21]
-    for _ in range(5):
-        truth = draw_body(fitter.kinematics, rng)
-        confidence, pixels, world = (
-            np.ones(33),
-            truth.observed.pixels.copy(),
-            truth.observed.world @ truth.observed.view,
-        )
+    truth = draw_body(fitter.kinematics, rng)
+    found = []
+    for _ in range(2):
+        confidence, pixels = np.ones(33), truth.observed.pixels.copy()
+        world = truth.observed.world @ truth.observed.view
         confidence[arm] = 0.04
         pixels[arm] += 80 * rng.normal(size=(5, 2))
         world[arm] += 0.3 * rng.normal(size=(5, 3))
-        out = fitter.solve(observe(pixels, confidence, world, CAMERA))
-        for name in ("upperarm01_L", "lowerarm01_L", "lowerarm02_L", "wrist_L"):
-            m = skeleton.index(name)
-            angles = skeleton.frames[m] @ log_map(out.state.rotations[m])
-            assert np.abs(angles - skeleton.relaxed[m]).max() < np.radians(3), name
-
-
-def test_an_arm_that_is_not_seen_holds_its_angle_against_a_mask(fitter: BodyFitter) -> None:
-    truth = draw_body(fitter.kinematics, np.random.default_rng(3))
-    observed, names = truth.observed, fitter.kinematics.skeleton.model.landmark_names
-    arm = [n for n, name in enumerate(names) if name.startswith("left_") and name[5:] in ARM]
-    hidden = observed.confidence.copy()
-    hidden[arm] = 0.0
-    elbow = 3 * (fitter.kinematics.skeleton.index("lowerarm01_L") - 1)
-    other = 3 * (fitter.kinematics.skeleton.index("lowerarm01_R") - 1)
-    plain, _ = fitter._angles(truth.state, observed)
-    held, jacobian = fitter._angles(truth.state, replace(observed, confidence=hidden))
-    np.testing.assert_allclose(held[elbow : elbow + 3], (1 + UNSEEN_PRIOR) * plain[elbow : elbow + 3])
-    np.testing.assert_allclose(held[other : other + 3], plain[other : other + 3])
-    moved = truth.state.update(1e-6 * np.eye(fitter.kinematics.size)[elbow + 3])
-    slope = (fitter._angles(moved, replace(observed, confidence=hidden))[0] - held) / 1e-6
-    np.testing.assert_allclose(slope, jacobian[:, elbow + 3], atol=1e-3)
+        found.append(fitter.solve(observe(pixels, confidence, world, CAMERA)))
+    np.testing.assert_allclose(found[0].posed.joints, found[1].posed.joints, atol=0.02)
+    m = skeleton.index("lowerarm01_L")
+    assert skeleton.low[m, 1] < (skeleton.frames[m] @ log_map(found[0].state.rotations[m]))[1]
 
 
 def test_joints_stay_within_their_limits(fitter: BodyFitter) -> None:

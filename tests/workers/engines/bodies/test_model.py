@@ -134,7 +134,7 @@ def test_landmark_jacobian(kinematics: Kinematics) -> None:
 
 
 def test_residual_jacobian(kinematics: Kinematics) -> None:
-    """Of the directions, angles and shape; the image term reweights itself and is tested by the fits."""
+    """Of the directions and the shape; terms that reweight themselves are tested below and by the fits."""
     fitter, state, step = BodyFitter(kinematics), some_state(kinematics, 0.3), 1e-6
     posed = kinematics.pose(state)
     observed = observe(
@@ -142,7 +142,6 @@ def test_residual_jacobian(kinematics: Kinematics) -> None:
     )
     terms = {
         "directions": lambda s: fitter._directions(kinematics.pose(s), observed),
-        "angles": lambda s: fitter._angles(s, observed),
         "shape": lambda s: fitter._shape(s, observed, FitPrior(size=0.2, girth_spread=0.3, youth=0.4)),
     }
     for name, term in terms.items():
@@ -163,7 +162,6 @@ def test_robust_gradients(kinematics: Kinematics) -> None:
     observed = observe(pixels, np.ones(33), posed.landmarks - state.translation, CAMERA)
     terms = {
         "image": lambda p: fitter._image(p, observed, 250.0),
-        "upright": lambda p: fitter._upright(p, (0.0, -1.0, 0.0)),
     }
     for name, term in terms.items():
         residual, jacobian, _ = term(posed)

@@ -1,7 +1,7 @@
 """Every threshold of the default tracker, in one place.
 
 What was measured: "Set on the clips" marks values that were chosen together on the rendered clips 100 to 119
-(`tests/support/movi_clips.py`), when the foreground prior, adaptive key frames and search by colour were
+(`scripts/drawn_scenes/clips.py`), when the foreground prior, adaptive key frames and search by colour were
 added. On those clips mean IoU rose from 0.711 to 0.859 and IDF1 from 0.810 to 0.928; on clips 0 to 19, which
 were not used, they are 0.862 and 0.936 (docs/benchmarks/concepts.md). The effect of each value alone is not
 recorded. "Chosen, not measured" marks values for which no experiment is recorded; they were the same before

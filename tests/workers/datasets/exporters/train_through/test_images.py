@@ -32,34 +32,16 @@ WORKERS, SIDE, SMALL = 2, 32, 16
 
 def test_lerobot_trains_act(data: Dataset, tmp_path: Path) -> None:
     robots = pytest.importorskip("lerobot.datasets.lerobot_dataset")
-    from lerobot.configs.types import FeatureType
-    from lerobot.policies.act.configuration_act import ACTConfig
     from lerobot.policies.act.modeling_act import ACTPolicy
     from lerobot.policies.factory import make_pre_post_processors
-    from lerobot.utils.feature_utils import dataset_to_policy_features
 
     load_exporter("lerobot").write(data, tmp_path, side=32)
     meta = robots.LeRobotDatasetMetadata("local/export", root=tmp_path)
-    features = dataset_to_policy_features(meta.features)
-    # masks are no inputs and no outputs
-    assert set(features) == {"observation.images.main", "observation.state", "action"}
     chunk, clips = 6, {clip.id: clip for clip in data.clips()}
-    config = ACTConfig(
-        input_features={k: f for k, f in features.items() if f.type is not FeatureType.ACTION},
-        output_features={"action": features["action"]},
-        chunk_size=chunk,
-        n_action_steps=chunk,
-        dim_model=64,
-        dim_feedforward=128,
-        n_heads=4,
-        n_encoder_layers=1,
-        n_vae_encoder_layers=1,
-        pretrained_backbone_weights=None,
-        # the loss is then that of the actions alone
-        use_vae=False,
-        dropout=0.0,
-        device="cpu",
-    )
+    config = models.make_act_config(meta, chunk)
+    # masks are no inputs and no outputs
+    features = {*config.input_features, *config.output_features}
+    assert features == {"observation.images.main", "observation.state", "action"}
     read = robots.LeRobotDataset(
         "local/export",
         root=tmp_path,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.concepts.tracking_scores import SAME, Scores, Shown, follow, score
-from tests.support.movi_clips import RenderedClip, render_clip
+from scripts.drawn_scenes.clips import RenderedClip, render_clip
 from workers.engines.concepts.default import DefaultConcepts
 from workers.geometry.overlap import mask_iou
 

@@ -15,10 +15,10 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from tests.support.movi_motion import VIEW_HALF_ANGLE, plan_cameras, plan_paths
-from tests.support.movi_solids import SOLIDS, make_floor, make_solid, make_walls
-from tests.support.movi_stage import Stage
-from tests.support.movi_textures import paint_ground, paint_skin
+from scripts.drawn_scenes.motion import VIEW_HALF_ANGLE, plan_cameras, plan_paths
+from scripts.drawn_scenes.solids import SOLIDS, make_floor, make_solid, make_walls
+from scripts.drawn_scenes.stage import Stage
+from scripts.drawn_scenes.textures import paint_ground, paint_skin
 
 Floats = NDArray[np.float64]
 Rgb = NDArray[np.uint8]

@@ -11,10 +11,10 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from tests.support.movi_clips import ClipScript
-from tests.support.movi_motion import VIEW_HALF_ANGLE
-from tests.support.movi_solids import make_solid
-from tests.support.movi_textures import paint_skin
+from scripts.drawn_scenes.clips import ClipScript
+from scripts.drawn_scenes.motion import VIEW_HALF_ANGLE
+from scripts.drawn_scenes.solids import make_solid
+from scripts.drawn_scenes.textures import paint_skin
 
 EDITS = ("move", "turn", "resize", "replace", "remove")
 SURPRISES = ("teleport", "recolour", "remove")

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 Floats = NDArray[np.float64]
 
-# objects move along parallel lanes and never touch: a lane is wider than movi_solids.WIDEST
+# objects move along parallel lanes and never touch: a lane is wider than solids.WIDEST
 LANE = 0.88
 FRONT, AWAY = -1.6, 5.0
 VIEW_HALF_ANGLE = np.radians(24.0)

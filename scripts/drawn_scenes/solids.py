@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import trimesh
 
-# in metres; a lane of movi_motion holds the widest solid
+# in metres; a lane of `motion` holds the widest solid
 WIDEST = 0.85
 SIDE_WALL = 5.0
 

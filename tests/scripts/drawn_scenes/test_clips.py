@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.support.movi_clips import RenderedClip, render_clip
+from scripts.drawn_scenes.clips import RenderedClip, render_clip
 
 pytestmark = pytest.mark.slow
 
