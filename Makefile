@@ -34,7 +34,7 @@ RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow check test test-chaos test-sam3 test-train lint generate openapi clean
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench check test test-chaos test-sam3 test-train lint generate openapi clean
 
 setup: $(STAMP)
 
@@ -85,6 +85,10 @@ web-test: web web-dev
 
 web-test-slow: web web-dev
 	$(RUN_WEB) test:browser
+
+# figures of docs/playground.md: a first visit, and clicks after it; on a machine that does nothing else
+web-bench: web web-dev
+	$(RUN_WEB) bench:browser
 
 demo: setup page
 	$(BIN)/python -m scripts.demo

@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 # Shares of samples with a measured depth, a ragged mask, a mirrored image, a wrong focal length, an occluder.
-DEPTH_SHARE, RAGGED_SHARE, WRONG_FOCAL_SHARE, GREY_SHARE = 0.25, 0.3, 0.25, 0.1
+DEPTH_SHARE, RAGGED_SHARE, WRONG_FOCAL_SHARE, GREY_SHARE = 0.45, 0.3, 0.2, 0.1
+# Share of measured depths without noise and holes, and the largest share of single pixels that are missing.
+EXACT_SHARE, MISSING_SHARE = 0.4, 0.3
 # Share of the object's side that its crop spans; the same as `prior_input.FILL`.
 FILL = 0.92
 
@@ -81,9 +83,14 @@ def _measure(
     count, side = len(front), front.shape[-1]
     extent = (2 * FILL * tangent)[:, None, None, None]
     z = 1 + front * extent
-    noise = torch.from_numpy(np.abs(rng.normal(0, 0.02, (count, 1, 1, 1))).astype(np.float32))
+    exact = rng.random((count, 1, 1, 1)) < EXACT_SHARE
+    spread = np.where(exact, 0, np.abs(rng.normal(0, 0.02, exact.shape)))
+    noise = torch.from_numpy(spread.astype(np.float32))
     z = z + extent * noise * _noise(rng, count, 20, side)
-    holes = _noise(rng, count, 8, side) > torch.from_numpy(rng.uniform(0.2, 3, (count, 1, 1, 1))).float()
+    bound = np.where(exact, np.inf, rng.uniform(0.2, 3, exact.shape))
+    missing = np.where(exact, 0, rng.uniform(0, MISSING_SHARE, exact.shape))
+    holes = _noise(rng, count, 8, side) > torch.from_numpy(bound.astype(np.float32))
+    holes |= torch.from_numpy(rng.random((count, 1, side, side)) < missing)
     known = valid & ~holes & _choose(rng, count, DEPTH_SHARE)
     flat = torch.where(known, z, torch.nan).flatten(1)
     median = torch.nan_to_num(flat.nanmedian(dim=1).values, nan=1.0)[:, None, None, None]

@@ -7,6 +7,21 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from scripts.training.drawn_furniture import cabinet, chair, lamp, screen, shelf, sofa, table, tray
+from scripts.training.drawn_goods import (
+    basket,
+    book,
+    caddy,
+    jug,
+    ladle,
+    moka,
+    package,
+    pouch,
+    squeeze_bottle,
+    squeeze_tube,
+    stack,
+    tin,
+    tub,
+)
 from scripts.training.drawn_vessels import (
     bottle,
     bowl,
@@ -214,11 +229,18 @@ FAMILIES: tuple[Draw, ...] = (
     *(shelf, table, chair, sofa, lamp, screen, laptop, tool, fruit, animal, vehicle, extrusion, composite),
     *(composite, bracket, ring),
 )
+# What stands on tables counts for more than furniture: half of all objects are of these.
+GOODS: tuple[Draw, ...] = (
+    *(package, package, package, tin, tin, squeeze_bottle, squeeze_bottle, jug, squeeze_tube, tub, pouch),
+    *(basket, basket, book, book, caddy, stack, moka, ladle, bottle, mug, mug, bowl, bowl, plate, pan),
+)
+GOODS_SHARE = 0.5
 
 
 def draw_shape(rng: Generator) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
     """Vertices (V, 3), faces (F, 3) and the part (F,) of each face; y up, longest side 1 about the origin."""
-    parts = FAMILIES[int(rng.integers(len(FAMILIES)))](rng)
+    families = GOODS if rng.random() < GOODS_SHARE else FAMILIES
+    parts = families[int(rng.integers(len(families)))](rng)
     starts = np.cumsum([0, *(len(part[0]) for part in parts)])
     vertices = np.concatenate([part[0] for part in parts])
     faces = np.concatenate([part[1] + start for part, start in zip(parts, starts, strict=False)])

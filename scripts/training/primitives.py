@@ -34,6 +34,14 @@ def box(size: Sequence[float]) -> Part:
     return corners * np.asarray(size, dtype=np.float64), np.array(faces, dtype=np.int64)
 
 
+def rounded_box(size: Sequence[float], radius: float) -> Part:
+    """A box about the origin whose edges are rounded by `radius`, at most half its shortest side."""
+    directions, faces = ellipsoid((1.0, 1.0, 1.0))
+    half = np.asarray(size, dtype=np.float64) / 2
+    corner = np.where(directions >= -1e-9, 1.0, -1.0) * (half - radius)
+    return corner + radius * directions, faces
+
+
 def lathe(radii: Array, heights: Array, squareness: float = 1.0, flatten: float = 1.0) -> Part:
     """A profile (N,) turned about y; `squareness` under 1 makes the rings rounded squares."""
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)

@@ -1,4 +1,6 @@
-"""The shape prior: a small U-Net from a crop of an object to the depth of its front and its back.
+"""The shape prior: from a crop of an object to the depth of its front and its back.
+
+A U-Net with attention at its coarse end.
 
 Needs torch, which the product does not: see scripts/training/README.md.
 """
@@ -10,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 # Channels from half the crop's resolution down, halving it each time.
-WIDTHS = (24, 48, 96, 128)
+WIDTHS = (32, 64, 128, 192)
+# Blocks of attention between the pixels of a crop an eighth as wide, their heads, and that crop's side.
+BLOCKS, HEADS, TOKENS_SIDE = 3, 4, 10
 # Pixels along a cell of the coarse mask, and sides in cells of the boxes over which it is averaged: how far
 # inside a pixel lies.
 CELL, BOXES = 4, (3, 5, 11)
@@ -26,6 +30,26 @@ def _convolve(inner: int, outer: int, stride: int = 1) -> nn.Sequential:
     )
 
 
+class Attention(nn.Module):
+    """A pre-norm transformer block over the pixels of a feature map: what one side shows of the others."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.project, self.join = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.think = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (N, T, C) to tokens of the same shape."""
+        count, length, width = tokens.shape
+        joint = self.project(self.before(tokens)).reshape(count, length, 3, HEADS, width // HEADS)
+        query, key, value = joint.permute(2, 0, 3, 1, 4)
+        weights = (query @ key.transpose(-1, -2) * (width // HEADS) ** -0.5).softmax(dim=-1)
+        mixed = (weights @ value).transpose(1, 2).reshape(count, length, width)
+        tokens = tokens + self.join(mixed)
+        return tokens + self.think(self.after(tokens))
+
+
 class PriorNetwork(nn.Module):
     """Front and back depth, relative to the object's size, and the log scale of their errors."""
 
@@ -37,6 +61,9 @@ class PriorNetwork(nn.Module):
         self.down = nn.ModuleList(nn.Sequential(_convolve(a, b, 2), _convolve(b, b)) for a, b in pairs)
         self.middle = _convolve(widths[-1], widths[-1])
         self.up = nn.ModuleList(nn.Sequential(_convolve(a + b, a), _convolve(a, a)) for a, b in pairs)
+        coarse = widths[-2]
+        self.place = nn.Parameter(torch.randn(1, TOKENS_SIDE * TOKENS_SIDE, coarse) * 0.02)
+        self.attention = nn.Sequential(*(Attention(coarse) for _ in range(BLOCKS)))
         self.pooled = nn.Linear(widths[-1], widths[-1])
         self.head = nn.Conv2d(widths[0], 16, 3, 1, 1)
 
@@ -53,6 +80,9 @@ class PriorNetwork(nn.Module):
         for stage, skip in zip(reversed(self.up), reversed(skipped[:-1]), strict=True):
             wider = functional.interpolate(features, scale_factor=2.0, mode="nearest")
             features = stage(torch.cat([wider, skip], dim=1))
+            if features.shape[-1] == TOKENS_SIDE:
+                tokens = features.flatten(2).transpose(1, 2) + self.place
+                features = self.attention(tokens).transpose(1, 2).reshape(features.shape)
         raw = functional.pixel_shuffle(self.head(features).float(), 2)
         front = raw[:, :1] + crop[:, 4:5]
         back = front + 0.5 * functional.softplus(raw[:, 1:2])

@@ -20,6 +20,8 @@ from scripts.training.samples import Sample, render_sample
 SHARD = 512
 # Views of one real mesh in a shard: loading it takes longer than a view.
 VIEWS_PER_MESH = 16
+# Share of things that are handled; two thirds of the meshes are furniture.
+HANDHELD_SHARE = 0.6
 
 
 def render_drawn(rng: np.random.Generator) -> Iterator[Sample]:
@@ -34,8 +36,10 @@ def render_drawn(rng: np.random.Generator) -> Iterator[Sample]:
 
 def render_real(rng: np.random.Generator, meshes: list[RealMesh]) -> Iterator[Sample]:
     """Endless samples of real objects."""
+    kinds = [[mesh for mesh in meshes if mesh.kind == kind] for kind in ("furniture", "handheld")]
     while True:
-        mesh = meshes[int(rng.integers(len(meshes)))]
+        chosen = kinds[int(rng.random() < HANDHELD_SHARE)] or meshes
+        mesh = chosen[int(rng.integers(len(chosen)))]
         for _ in range(VIEWS_PER_MESH):
             scale = rng.uniform(0.8, 1.25, 3) if rng.random() < 0.5 else np.ones(3)
             vertices = mesh.vertices * scale

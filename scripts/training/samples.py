@@ -18,6 +18,8 @@ OVERSAMPLING = 2
 DISTANCES, PITCHES, ROLL = (1.3, 6.0), (-10.0, 75.0), 4.0
 # Cosine between a face's normal and the smooth one of a corner below which there is an edge.
 CREASE = 0.8
+# Share of painted parts that carry a print.
+PRINTED_SHARE = 0.45
 
 
 @dataclass(frozen=True)
@@ -180,4 +182,24 @@ def _paint(rng: np.random.Generator, points: Array, owner: NDArray[np.int64]) ->
             many = rng.normal(size=(3, 8)) * rng.uniform(3, 30)
             share = 0.5 + 0.5 * np.tanh(np.sin(points[here] @ many + rng.uniform(0, 6, 8)).sum(axis=1))
         out[here] = first + (second - first) * share[:, None]
+        if rng.random() < PRINTED_SHARE:
+            out[here] = _print(rng, points[here], out[here])
     return out
+
+
+def _print(rng: np.random.Generator, points: Array, colors: Array) -> Array:
+    """Colours (N, 3) with a print on them: panels, and lines as of text, in axes of the object."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    colors = colors.copy()
+    for _ in range(int(rng.integers(1, 7))):
+        middle = low + (high - low) * rng.random(3)
+        # a panel is narrow along two axes at most, and goes through along the third
+        half = (high - low) * rng.uniform(0.04, 0.35, 3)
+        half[int(rng.integers(3))] = np.inf
+        inside = (np.abs(points - middle) < half).all(axis=1)
+        if rng.random() < 0.4:
+            along = points[inside] @ rng.permutation([1.0, 0.0, 0.0]) * rng.uniform(60, 220)
+            across = points[inside] @ (rng.normal(size=(3, 3)) * rng.uniform(20, 120))
+            inside[inside] = (np.sin(along) > 0) & (np.sin(across).sum(axis=1) > -0.5)
+        colors[inside] = rng.uniform(5, 250, 3)
+    return colors

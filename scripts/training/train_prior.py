@@ -19,7 +19,7 @@ from torch import Tensor
 from scripts.training.batches import iterate_batches
 from scripts.training.prior_network import PriorNetwork
 
-BATCH, RATE, DECAY, WARM_UP = 16, 1.5e-3, 0.02, 150
+BATCH, RATE, DECAY, WARM_UP = 16, 1.5e-3, 0.02, 300
 # Weight of differences between neighbours, which carry the surface's slope, and their bound at depth steps.
 SLOPE_WEIGHT, MAX_STEP = 2.0, 0.1
 SAVED_EVERY = 100

@@ -112,6 +112,7 @@ def make_walk(
             boxes=np.ones((n, 4)),
             confidence=np.full(n, 0.8),
             errors=np.ones(n),
+            gravity=np.full((n, 3), np.nan),
             parameters={"height": np.full((n, 1), 0.5)},
             samples=np.array([0, n - 1]),
             sample_vertices=np.repeat(rig.rest_vertices[None], 2, axis=0),

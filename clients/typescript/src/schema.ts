@@ -788,7 +788,10 @@ export interface components {
              * @default []
              */
             failures?: components["schemas"]["ObjectFailure"][];
-            /** @description The floor of an image; null where no feet show it. */
+            /**
+             * @description The floor of an image, or of a video in the frame `space`; null where no feet show it, and for a video
+             *     whose camera moves in an unknown way.
+             */
             floor?: components["schemas"]["FloorPlane"] | null;
             /** Frame Rate */
             frame_rate?: number | null;
@@ -797,7 +800,7 @@ export interface components {
              * @description Number of frames of a video.
              */
             frames?: number | null;
-            /** @description Which way is down in an image; null where there is no body. */
+            /** @description Which way is down in the frame of `floor`; null where that is unknown. */
             gravity?: components["schemas"]["Gravity"] | null;
             /** Height */
             height: number;
@@ -821,6 +824,12 @@ export interface components {
             tracks?: components["schemas"]["BodyTrack"][];
             /** Width */
             width: number;
+            /**
+             * World From Cam
+             * @description Pose (4x4, in metres) of a video's camera that stands still, in a world with y up and its origin on the
+             *     floor below the camera; null where the camera moves, or no floor is known.
+             */
+            world_from_cam?: number[][] | null;
         };
         /**
          * BodyResult
@@ -924,6 +933,12 @@ export interface components {
              */
             frames: number;
             /**
+             * Grounded
+             * @description Whether the person is on the floor of the video, and not on a step or a bench; null where that is
+             *     unknown.
+             */
+            grounded?: boolean | null;
+            /**
              * Height M
              * @description Height of the body in metres, standing; null in results of earlier releases.
              */
@@ -973,6 +988,11 @@ export interface components {
              * @description Motion without gaps: each span is an animation of the GLB and a BVH file.
              */
             spans: components["schemas"]["FrameSpan"][];
+            /**
+             * Steps
+             * @description How often a foot comes to stand on the floor; null where feet or floor are unknown.
+             */
+            steps?: number | null;
         };
         /**
          * BopExport

@@ -13,13 +13,15 @@ class BodiesCheckpoint(JobCheckpoint):
 
     `tracking` is that of the first pass, `tracked` whether it is done. `decoded` counts the frames of the
     second pass, whose bodies are stored as `chunks`; `rig` is the hash of the rig, `first` what the first
-    body says of all. `artefacts` are those saved by both passes.
+    body says of all, `watch` the hash of what the camera's motion is measured against. `artefacts` are those
+    saved by both passes.
     """
 
     tracking: dict[str, Any] | None = None
     tracked: bool = False
     decoded: int = 0
     rig: str | None = None
+    watch: str | None = None
     chunks: list[str] = field(default_factory=list)
     first: dict[str, Any] | None = None
     artefacts: list[dict[str, Any]] = field(default_factory=list)

@@ -18,7 +18,7 @@ SAMPLES_PER_CHUNK, SAMPLES_PER_TRACK = 8, 32
 RIG_ARRAYS = ("parents", "rest_joints", "rest_vertices", "faces", "skin_joints", "skin_weights")
 COLUMNS = (
     *("frames", "rotations", "positions", "rest_joints", "keypoints_2d", "keypoints_3d"),
-    *("visibility", "boxes", "confidence", "errors", "parameters"),
+    *("visibility", "boxes", "confidence", "errors", "gravity", "parameters"),
 )
 
 
@@ -28,10 +28,18 @@ class EstimateChunkWriter:
     def __init__(self) -> None:
         self._rows: list[tuple[int, int, BodyEstimate]] = []
         self._frames: list[tuple[int, int]] = []
+        self._shifts: list[float] = []
 
-    def add(self, frame: int, pts: int, bodies: Sequence[tuple[int, BodyEstimate]]) -> None:
-        """Add the bodies of a frame, each with the id of its track."""
+    def add(
+        self,
+        frame: int,
+        pts: int,
+        bodies: Sequence[tuple[int, BodyEstimate]],
+        shift: float = float("nan"),
+    ) -> None:
+        """Add the bodies of a frame, each with the id of its track; `shift` is that of the background."""
         self._frames.append((frame, pts))
+        self._shifts.append(shift)
         self._rows += [(track, frame, body) for track, body in bodies]
 
     def flush(self) -> bytes:
@@ -39,6 +47,7 @@ class EstimateChunkWriter:
         rows, self._rows = self._rows, []
         arrays: dict[str, NDArray[Any]] = {"timeline": np.array(self._frames, dtype=np.int64)}
         self._frames = []
+        arrays["shifts"], self._shifts = np.array(self._shifts), []
         arrays["tracks"] = np.array([track for track, _, _ in rows], dtype=np.int64)
         if rows:
             arrays |= _stack(rows)
@@ -88,6 +97,16 @@ def load_timeline(chunks: Sequence[str], read: Callable[[str], bytes]) -> NDArra
     return np.concatenate([np.zeros((0, 2), np.int64), *(part.reshape(-1, 2) for part in parts)])
 
 
+def load_shifts(chunks: Sequence[str], read: Callable[[str], bytes]) -> Floats:
+    """How far the background of every frame has moved (T,), as `EstimateChunkWriter.add` took it."""
+    parts = [_load(read(chunk)) for chunk in chunks]
+    # a checkpoint of an earlier version has none: a camera that nobody watched is not known to stand still
+    return np.concatenate(
+        [np.full(len(part["timeline"]), np.nan) if "shifts" not in part else part["shifts"] for part in parts]
+        or [np.zeros(0)]
+    )
+
+
 def list_tracks(chunks: Sequence[str], read: Callable[[str], bytes]) -> list[int]:
     """Ids of all tracks that have a body in some frame."""
     return sorted({int(t) for chunk in chunks for t in _load(read(chunk))["tracks"]})
@@ -106,6 +125,7 @@ def load_track_estimates(
         track_rows = np.flatnonzero(data["tracks"] == track)
         if not len(track_rows):
             continue
+        data.setdefault("gravity", np.full((len(data["tracks"]), 3), np.nan))
         for name in COLUMNS:
             parts[name].append(data[name][track_rows])
         for place, mesh in zip(data["samples"], data["sample_vertices"], strict=True):
@@ -141,10 +161,18 @@ def _stack(rows: Sequence[tuple[int, int, BodyEstimate]]) -> dict[str, NDArray[A
         "boxes": np.array([body.box for body in bodies]),
         "confidence": np.array([body.confidence for body in bodies]),
         "errors": np.array([body.reprojection_error for body in bodies]),
+        "gravity": np.array([_read_gravity(body) for body in bodies]),
         "parameters": np.array(
             [[v for values in body.parameters.values() for v in values] for body in bodies]
         ),
     }
+
+
+def _read_gravity(body: BodyEstimate) -> tuple[float, float, float]:
+    """Down in the camera frame (3,); NaN where it was only assumed."""
+    if body.gravity is None or body.gravity.source == "assumed":
+        return (np.nan, np.nan, np.nan)
+    return body.gravity.direction
 
 
 def _sample_rows(tracks: NDArray[Any], most: int) -> NDArray[np.int64]:

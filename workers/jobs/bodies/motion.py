@@ -14,6 +14,7 @@ from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.engines.protocols import Rig
 from workers.jobs.bodies.gap_filling import ESTIMATED, fill_gaps, find_spans
+from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.mean_shape import measure_size, robust_weights
 from workers.jobs.bodies.smoothing import smooth_positions, smooth_rotations
 from workers.jobs.bodies.track_estimates import TrackEstimates
@@ -27,7 +28,9 @@ class BodyMotion:
 
     `frames` (T,) are numbers of video frames, `seconds` (T,) count from the video's first frame; `state`
     (T,) is OPEN, ESTIMATED or FILLED. `raw_rotations` (T, J, 4) and `raw_positions` (T, 3) are the engine's,
-    `rotations` and `positions` have gaps filled and are smoothed; open frames are NaN.
+    `rotations` and `positions` have gaps filled and are smoothed; open frames are NaN. `foot_contact` (T, 2),
+    left and right, is 1 where the foot stands, 0 where it does not, and NaN where that is unknown; `grounded`
+    tells whether the person is on the floor, None where that is unknown.
     """
 
     rig: Rig
@@ -38,6 +41,8 @@ class BodyMotion:
     raw_positions: Floats
     rotations: Floats
     positions: Floats
+    foot_contact: Floats
+    grounded: bool | None
     parameters: Mapping[str, list[float]]
     jitter_raw: float | None
     jitter: float | None
@@ -57,7 +62,7 @@ class BodyMotion:
 
     def joints(self) -> Floats:
         """Posed joints (T, J, 3), NaN where open."""
-        return _pose_frames(self.rig, self.rotations, self.positions)
+        return pose_frames(self.rig, self.rotations, self.positions)[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -107,9 +112,11 @@ def build_motion(
         raw_positions=raw.positions,
         rotations=rotations,
         positions=positions,
+        foot_contact=np.full((len(times), 2), np.nan),
+        grounded=None,
         parameters=parameters,
         jitter_raw=measure_jitter(raw.joints, times, estimated),
-        jitter=measure_jitter(_pose_frames(shaped, rotations, positions), times, estimated),
+        jitter=measure_jitter(pose_frames(shaped, rotations, positions)[1], times, estimated),
     )
 
 
@@ -198,10 +205,3 @@ def _pose_estimates(rig: Rig, estimates: TrackEstimates) -> Floats:
     return np.stack(
         [pose_rig(replace(rig, rest_joints=r, rotations=q, root_translation=t))[1] for r, q, t in rows]
     )
-
-
-def _pose_frames(rig: Rig, rotations: Floats, positions: Floats) -> Floats:
-    out = np.full((len(rotations), len(rig.parents), 3), np.nan)
-    for k in np.flatnonzero(np.isfinite(positions).all(axis=1)):
-        out[k] = pose_rig(replace(rig, rotations=rotations[k], root_translation=positions[k]))[1]
-    return out

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.joint_names import map_humanoid_joints
 from workers.engines.bodies.keypoint_sets import KeypointSet
+from workers.engines.bodies.rotations import from_quaternions, quaternions
 from workers.formats.annotated_arrays import AnnotatedArray
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_record import (
@@ -17,11 +18,13 @@ from workers.jobs.bodies.body_record import (
     list_keypoint_arrays,
     list_rig_arrays,
 )
+from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.motion import BodyMotion, spread_rows
 from workers.jobs.bodies.track_estimates import TrackEstimates
 
 Floats = NDArray[np.float64]
 WORLD_FRAME = "world (as given by world_from_cam)"
+FLOOR_FRAME = "world (y up, origin on the floor below a camera that stands still)"
 
 
 def list_motion_arrays(
@@ -50,6 +53,10 @@ def list_motion_arrays(
     columns["joints"] = AnnotatedArray(
         _to_float32(motion.joints()), "posed joints, filled and smoothed", "m", frame
     )
+    columns["foot_contact"] = AnnotatedArray(
+        _to_float32(motion.foot_contact),
+        "left and right foot: 1 stands on the floor, 0 does not, null unknown",
+    )
     points = KeypointSet(
         names,
         spread_rows(estimates.keypoints_2d, rows, count),
@@ -73,6 +80,28 @@ def list_motion_arrays(
             np.asarray(values), "engine's own parameter, robust mean"
         )
     return columns
+
+
+def list_world_arrays(motion: BodyMotion, ground: Ground) -> dict[str, AnnotatedArray]:
+    """The motion of a camera that stands still in a world with gravity, beside that in the camera's frame."""
+    pose = ground.world_from_ground()
+    turn, shift = pose[:3, :3], pose[:3, 3]
+    roots = quaternions(turn @ from_quaternions(motion.rotations[:, 0]))
+    return {
+        "world_from_cam": AnnotatedArray(pose, "of every frame; p_world = M p_camera", "m"),
+        "root_rotation_world": AnnotatedArray(
+            _to_float32(roots), "rotations of the root wxyz, filled and smoothed", frame=FLOOR_FRAME
+        ),
+        "root_translation_world": AnnotatedArray(
+            motion.positions @ turn.T + shift, "the root, filled and smoothed", "m", FLOOR_FRAME
+        ),
+        "joints_world": AnnotatedArray(
+            _to_float32(motion.joints() @ turn.T + shift),
+            "posed joints, filled and smoothed",
+            "m",
+            FLOOR_FRAME,
+        ),
+    }
 
 
 def describe_motion(

@@ -1,8 +1,8 @@
 """Turns the bodies of single frames into one motion per track, and reports them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from maquette.contract import (
@@ -20,8 +20,18 @@ from workers.engines.bodies.estimates import measure_height
 from workers.engines.protocols import ScaleSource
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_height import estimate_height_range
-from workers.jobs.bodies.estimate_chunks import list_tracks, load_rig, load_timeline, load_track_estimates
+from workers.jobs.bodies.estimate_chunks import (
+    list_tracks,
+    load_rig,
+    load_shifts,
+    load_timeline,
+    load_track_estimates,
+)
 from workers.jobs.bodies.gap_filling import ESTIMATED, FILLED
+from workers.jobs.bodies.ground.plane import Ground
+from workers.jobs.bodies.ground.planted_motion import SeenMotion, plant_motion
+from workers.jobs.bodies.ground.still_camera import stands_still
+from workers.jobs.bodies.ground.video_ground import count_steps, describe_ground, find_feet, find_ground
 from workers.jobs.bodies.motion import BodyMotion, build_motion
 from workers.jobs.bodies.motion_files import (
     MotionRecord,
@@ -29,7 +39,7 @@ from workers.jobs.bodies.motion_files import (
     pose_vertices,
     write_motion_files,
 )
-from workers.jobs.bodies.motion_record import describe_motion, list_motion_arrays
+from workers.jobs.bodies.motion_record import describe_motion, list_motion_arrays, list_world_arrays
 from workers.jobs.bodies.overlay_video import write_overlay_video
 from workers.jobs.bodies.recovery import PERSON
 from workers.jobs.bodies.track_estimates import TrackEstimates
@@ -57,7 +67,7 @@ class RecoveredVideo:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TrackMotion:
-    """One track: its estimates, the motion built from them, and the cameras if it is in the world."""
+    """One track: its estimates, its motion, the cameras where it is in the world, and the ground."""
 
     id: int
     estimates: TrackEstimates
@@ -65,6 +75,7 @@ class TrackMotion:
     keypoint_names: tuple[str, ...]
     camera: Camera
     world_from_cam: Floats | None
+    ground: Ground | None
 
 
 def write_motions(
@@ -79,13 +90,19 @@ def write_motions(
     poses = None if request.world_from_cam is None else np.array(request.world_from_cam)
     with_bodies = list_tracks(recovered.chunks, context.get)
     body_tracks: list[BodyTrack] = []
+    ground_fields: dict[str, Any] = {}
     if recovered.rig is not None and recovered.camera is not None:
         rig, keypoint_names, lengths = load_rig(context.get(recovered.rig))
+
+        def load_estimates(track: int) -> TrackEstimates:
+            return load_track_estimates(track, recovered.chunks, context.get, lengths)
+
         seconds = _to_seconds(load_timeline(recovered.chunks, context.get), recovered.time_base)
-        motions: list[tuple[int, BodyMotion]] = []
+        people: list[SeenMotion] = []
+        gravity: list[Floats] = []
         for number, track_id in enumerate(with_bodies):
             context.progress("motion", number, len(with_bodies))
-            estimates = load_track_estimates(track_id, recovered.chunks, context.get, lengths)
+            estimates = load_estimates(track_id)
             motion = build_motion(
                 rig,
                 estimates,
@@ -94,19 +111,33 @@ def write_motions(
                 smoothing=request.smoothing,
                 max_gap=request.max_gap_seconds,
             )
+            people.append(SeenMotion(motion, find_feet(motion, estimates, keypoint_names)))
+            gravity.append(estimates.gravity)
+        ground = find_ground(request, people, np.concatenate(gravity), _stands_still(context, recovered))
+        motions: list[tuple[int, BodyMotion]] = []
+        for track_id, person in zip(with_bodies, people, strict=True):
+            motion = person.motion
+            if request.smoothing and ground is not None and ground.height is not None:
+                motion = plant_motion(person, ground, poses)
             track = TrackMotion(
                 id=track_id,
-                estimates=estimates,
+                estimates=load_estimates(track_id),
                 motion=motion,
                 keypoint_names=keypoint_names,
                 camera=recovered.camera,
                 world_from_cam=poses,
+                ground=ground,
             )
             body_tracks.append(_write_track(context, request, track, recovered))
             motions.append((track_id, motion))
-        write_overlay_video(context, request, video_ref, motions, recovered.camera, poses)
+        write_overlay_video(context, request, video_ref, motions, recovered.camera, poses, ground)
+        ground_fields = describe_ground(request, ground, [motion for _, motion in motions])
     missing = [track for track in tracks if track not in with_bodies]
-    return _build_manifest(context, request, recovered, body_tracks, missing, flags)
+    return _build_manifest(context, request, recovered, body_tracks, missing, flags, ground_fields)
+
+
+def _stands_still(context: JobContext, recovered: RecoveredVideo) -> bool:
+    return stands_still(load_shifts(recovered.chunks, context.get))
 
 
 def _build_manifest(
@@ -116,6 +147,7 @@ def _build_manifest(
     body_tracks: list[BodyTrack],
     missing: Sequence[int],
     flags: list[str],
+    ground_fields: Mapping[str, Any],
 ) -> Manifest:
     result = BodiesResult(
         width=recovered.width,
@@ -125,6 +157,7 @@ def _build_manifest(
         frames=recovered.frame_count,
         frame_rate=recovered.frame_rate,
         space="camera" if request.world_from_cam is None else "world",
+        **ground_fields,
     )
     reason = None
     if not body_tracks:
@@ -152,6 +185,8 @@ def _write_track(
         flags.append("gaps_filled")
     if len(motion.spans) > 1:
         flags.append("gaps_open")
+    if motion.grounded is False:
+        flags.append("not_grounded")
     return BodyTrack(
         id=track.id,
         first_frame=int(motion.frames[0]),
@@ -169,6 +204,8 @@ def _write_track(
         reprojection_error_px=float(estimates.errors.mean()),
         jitter_raw=motion.jitter_raw,
         jitter=motion.jitter,
+        grounded=motion.grounded,
+        steps=count_steps(motion.foot_contact),
         flags=flags,
     )
 
@@ -182,6 +219,8 @@ def _build_record(
     engine = f"{info.name} {info.version}"
     header = describe_motion(track.motion, engine, track.camera, recovered.scale_source, space)
     arrays = list_motion_arrays(track.motion, track.estimates, track.keypoint_names, track.world_from_cam)
+    if track.ground is not None and track.world_from_cam is None:
+        arrays |= list_world_arrays(track.motion, track.ground)
     flags, vertices = list(recovered.flags), None
     if request.vertices and "npz" in request.formats:
         vertices = pose_vertices(track.motion, arrays["joints"].frame)

@@ -17,6 +17,7 @@ from workers.formats.images import shrink_image
 from workers.formats.overlay import object_color
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import render_mesh
+from workers.jobs.bodies.ground.plane import Ground
 
 Floats = NDArray[np.float64]
 Color = tuple[int, int, int]
@@ -50,33 +51,6 @@ class PosedBody:
     color: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ground:
-    """`up` (3,) is a unit vector against gravity in the camera frame; the floor are the points x with
-    up · x = `height`, which is None where no floor is known."""
-
-    up: Floats
-    height: float | None = None
-
-    @classmethod
-    def under(cls, bodies: Sequence[BodyEstimate]) -> "Ground | None":
-        """The ground under the bodies of one image; None where not even gravity is known."""
-        for body in bodies:
-            if body.floor is not None:
-                return cls(np.array(body.floor.normal), -body.floor.offset)
-        gravity = next((body.gravity for body in bodies if body.gravity is not None), None)
-        return None if gravity is None else cls(-np.array(gravity.direction))
-
-    def axes(self) -> Floats:
-        """Rows right, down, forward (3, 3): the camera's axes turned until down is gravity's."""
-        forward = np.array([0.0, 0.0, 1.0]) - self.up[2] * self.up
-        if np.linalg.norm(forward) < 1e-3:
-            # the camera looks straight up or down: what is up in its picture lies forward
-            forward = np.array([0.0, -1.0, 0.0]) + self.up[1] * self.up
-        forward = forward / np.linalg.norm(forward)
-        return np.stack([np.cross(-self.up, forward), -self.up, forward])
-
-
 CAMERA_AXES = Ground(np.array([0.0, -1.0, 0.0]))
 
 
@@ -88,7 +62,7 @@ class TurnedViews:
 
     def __init__(self, points: Floats, ground: Ground | None, size: tuple[int, int]) -> None:
         self.ground = CAMERA_AXES if ground is None else ground
-        self._size = max(size[0], LEAST_SIDE), max(size[1], LEAST_SIDE)
+        self.size = max(size[0], LEAST_SIDE), max(size[1], LEAST_SIDE)
         right, down, forward = self.ground.axes()
         look = np.cos(SIDE_ELEVATION) * -right + np.sin(SIDE_ELEVATION) * down
         self._axes = (
@@ -101,7 +75,7 @@ class TurnedViews:
             points = np.concatenate([points, self._drop(points, height)])
         self._points = [points @ axes.T for axes in self._axes]
         spans = [np.maximum(np.ptp(seen[:, :2], axis=0), 1e-3) for seen in self._points]
-        self.scale = float(min((FILL * np.array(self._size[::-1]) / span).min() for span in spans))
+        self.scale = float(min((FILL * np.array(self.size[::-1]) / span).min() for span in spans))
         """Pixels per metre."""
 
     def render(self, bodies: Sequence[PosedBody]) -> tuple[Rgb, Rgb]:
@@ -114,14 +88,15 @@ class TurnedViews:
         return side, above
 
     def _render(self, bodies: Sequence[PosedBody], place: int) -> Rgb:
-        axes, points, (height, width) = self._axes[place], self._points[place], self._size
+        axes, points, (height, width) = self._axes[place], self._points[place], self.size
         distance = ORTHOGRAPHIC_DISTANCE * max(float(np.ptp(points)), 1.0)
         focal = self.scale * distance
         camera = Camera(width, height, focal, focal, width / 2, height / 2)
         shift = np.array([0.0, 0.0, distance]) - (points.min(axis=0) + points.max(axis=0)) / 2
         canvas = np.full((height, width, 3), BACKGROUND, dtype=np.uint8)
         if self.ground.height is not None and self._grid is not None:
-            for body in bodies:
+            # from above, a body hides its own shadow
+            for body in bodies if place == 0 else ():
                 flat = self._drop(body.vertices, self.ground.height)
                 _draw_shadow(canvas, flat @ axes.T + shift, body.faces, camera)
             draw_lines(canvas, self._grid @ axes.T + shift, camera, LINE, 1.0)

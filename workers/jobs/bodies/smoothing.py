@@ -121,13 +121,24 @@ def _count_reach(seconds: Floats) -> int:
 def _filter_rotations(wxyz: Floats, seconds: Floats, settings: OneEuro) -> Floats:
     out = np.empty_like(wxyz)
     out[0] = wxyz[0]
-    speed = np.zeros(wxyz.shape[1:-1])
+    velocity = np.zeros((*wxyz.shape[1:-1], 3))
     for k in range(1, len(wxyz)):
         step = float(seconds[k] - seconds[k - 1])
-        now = angle_between(wxyz[k - 1], wxyz[k]) / step
-        speed = speed + _weigh(np.array(settings.speed_cutoff), step) * (now - speed)
+        now = _turn_between(wxyz[k - 1], wxyz[k]) / step
+        velocity = velocity + _weigh(np.array(settings.speed_cutoff), step) * (now - velocity)
+        speed = np.linalg.norm(velocity, axis=-1)
         out[k] = slerp(out[k - 1], wxyz[k], settings.alpha(speed, step))
     return out
+
+
+def _turn_between(a: Floats, b: Floats) -> Floats:
+    """Rotation vectors (..., 3) in radians from unit quaternions `a` to `b` (..., 4), in the frame of `a`."""
+    b = np.where((a * b).sum(axis=-1, keepdims=True) < 0, -b, b)
+    scalar = (a * b).sum(axis=-1, keepdims=True)
+    vector = a[..., :1] * b[..., 1:] - b[..., :1] * a[..., 1:] - np.cross(a[..., 1:], b[..., 1:])
+    sine = np.linalg.norm(vector, axis=-1, keepdims=True)
+    turn: Floats = vector * np.where(sine > 1e-9, 2 * np.arctan2(sine, scalar) / np.maximum(sine, 1e-9), 2.0)
+    return turn
 
 
 def _smooth(values: Floats, seconds: Floats, settings: OneEuro, limit: float) -> Floats:

@@ -4,6 +4,7 @@ Three passes over the video, none of which keeps frames in memory: the tracker's
 continued), the body engine's, and the overlay's. The first two save a checkpoint every 48 frames.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -20,6 +21,8 @@ from workers.geometry.cameras import Camera
 from workers.jobs.bodies.checkpoint import BodiesCheckpoint
 from workers.jobs.bodies.controls import read_controls
 from workers.jobs.bodies.estimate_chunks import EstimateChunkWriter, dump_rig
+from workers.jobs.bodies.ground.plane import Ground
+from workers.jobs.bodies.ground.still_camera import CameraWatch
 from workers.jobs.bodies.motions import RecoveredVideo, write_motions
 from workers.jobs.bodies.previews import PANEL_SIDE, PosedBody, draw_bodies
 from workers.jobs.bodies.recovery import PERSON, apply_height, apply_lod, call_engine, list_ignored_options
@@ -106,12 +109,14 @@ def _recover_video(
     controls = read_controls(context.engines.bodies().info, request)
     with limit_frames(video, request.max_frames) as frames:
         given = _check_cameras(request, video)
+        # the cameras of a motion in the world are known
+        watch = None if request.world_from_cam is not None else _Watch(context, checkpoint)
         for frame, masks in zip(frames, people, strict=False):
             if frame.index < checkpoint.decoded:
                 continue
             camera = given or checkpoint.estimated_camera()
             bodies = _recover_frame(context, request, controls, frame, masks, camera)
-            writer.add(frame.index, frame.pts, bodies)
+            writer.add(frame.index, frame.pts, bodies, watch.measure(frame, masks) if watch else math.nan)
             if bodies and checkpoint.rig is None:
                 checkpoint.rig = context.put(dump_rig(bodies[0][1]))
                 checkpoint.first = _describe_first(bodies[0][1])
@@ -127,6 +132,22 @@ def _recover_video(
     if checkpoint.decoded % CHUNK_FRAMES:
         checkpoint.chunks.append(context.put(writer.flush()))
     return _build_recovered(video, checkpoint)
+
+
+class _Watch:
+    """Measures the camera's motion through the video, with its reference in the checkpoint."""
+
+    def __init__(self, context: JobContext, checkpoint: BodiesCheckpoint) -> None:
+        self._context, self._checkpoint = context, checkpoint
+        stored = checkpoint.watch
+        self._watch = None if stored is None else CameraWatch.load(context.get(stored))
+
+    def measure(self, frame: DecodedFrame, people: FrameMasks) -> float:
+        """How far the background has moved, as `CameraWatch.measure`."""
+        if self._watch is None:
+            self._watch = CameraWatch.begin(frame.pixels, [person.mask for person in people.objects])
+            self._checkpoint.watch = self._context.put(self._watch.dump())
+        return self._watch.measure(frame.pixels)
 
 
 def _build_recovered(video: LoadedVideo, checkpoint: BodiesCheckpoint) -> RecoveredVideo:
@@ -217,5 +238,6 @@ def _may_be_person(label: str | None) -> bool:
 
 def _save_preview(context: JobContext, frame: DecodedFrame, bodies: Sequence[TrackedBody]) -> str:
     posed = [PosedBody(body.vertices, body.rig.faces, body.camera, track) for track, body in bodies]
-    overlay = encode_png(draw_bodies(shrink_image(frame.pixels, PANEL_SIDE).copy(), posed))
+    ground = Ground.under([body for _, body in bodies])
+    overlay = encode_png(draw_bodies(shrink_image(frame.pixels, PANEL_SIDE).copy(), posed, ground))
     return context.save(f"overlay-{frame.index:05d}.png", "overlay", "image/png", overlay).sha256

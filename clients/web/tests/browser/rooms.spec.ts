@@ -1,4 +1,4 @@
-import { expect, findPlace, listObjects, openSample, report, test, url } from "./page";
+import { expect, findPlace, listObjects, openSample, report, submitJob, test, uploadFile, url } from "./page";
 import { killGateway } from "./processes";
 
 test("a link logs in once, and the key is nowhere on the page", async ({ page }) => {
@@ -47,6 +47,26 @@ test("an object becomes 3D, can be turned, and its job is listed", async ({ stud
   await expect.poll(async () => (await canvas.screenshot()).equals(before)).toBe(false);
   await page.getByRole("link", { name: "Jobs" }).click();
   await expect(page.getByRole("list", { name: "Jobs" }).getByText("objects").first()).toBeVisible();
+});
+
+test.describe("where things may move", () => {
+  test.use({ contextOptions: { reducedMotion: "no-preference" } });
+
+  test("an asset turns once by itself, until somebody touches it @slow", async ({ studio: page }) => {
+    const mesh = await uploadFile(page, Buffer.from("v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"));
+    const job = await submitJob(page, { kind: "convert", asset: { id: mesh }, formats: ["glb"] });
+    await page.goto(`${url()}/#/3d/${job}`);
+    const canvas = page.locator("canvas");
+    await expect(canvas).toBeVisible();
+    await expect(page.getByText("Loading the mesh")).toHaveCount(0);
+    const before = await canvas.screenshot();
+    await expect.poll(async () => (await canvas.screenshot()).equals(before)).toBe(false);
+    await page.keyboard.press("0");
+    await page.waitForTimeout(1000);
+    const still = await canvas.screenshot();
+    await page.waitForTimeout(1000);
+    expect((await canvas.screenshot()).equals(still)).toBe(true);
+  });
 });
 
 test("a job's page has its files and its request as code", async ({ studio: page }) => {

@@ -8,10 +8,10 @@ import pytest
 from tests.support.synthetic_bodies import make_body
 from workers.engines.protocols import FloorPlane, Gravity
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.previews import (
     BACKGROUND,
     SHADOW,
-    Ground,
     PosedBody,
     TurnedViews,
     draw_bodies,

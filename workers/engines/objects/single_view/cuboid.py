@@ -22,7 +22,7 @@ from workers.geometry.overlap import mask_iou
 
 Array = NDArray[np.float64]
 # IoU with the coarse mask from which a box is a candidate, in general and where the label says "box".
-MIN_IOU, MIN_IOU_EXPECTED = 0.94, 0.93
+MIN_IOU, MIN_IOU_EXPECTED = 0.92, 0.91
 # A mask that covers less of its convex hull is no box; holes over this share of it neither.
 MIN_CONVEXITY, MAX_HOLE_SHARE = 0.9, 0.01
 # A mask that covers more of its smallest rectangle may be a box seen head-on, which shows no depth.

@@ -1,7 +1,6 @@
-"""Using a depth map: it measures the front of a sheet, or the scale of a parametric shape.
+"""Using a depth map without an image: it measures the front of a sheet.
 
-A free-form sheet takes its front from the map, and its back mirrors the front in the plane of the rim. A
-parametric shape keeps its form; the map gives its scale, and says whether it is the right shape.
+The sheet takes its front from the map, and its back mirrors the front in the plane of the rim.
 """
 
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from workers.engines.objects.single_view.surface import Surface
 from workers.engines.objects.single_view.thickness import Thickness
 from workers.engines.objects.single_view.triangulation import Sheet
 from workers.geometry.cameras import Camera
@@ -33,8 +31,6 @@ MAX_RATIO, NEAREST_SHARE = 4.0, 0.05
 MIN_BACK_SHARE = 0.25
 # Bounds of the bulge relative to the inflated one, and rounds of reweighting.
 MAX_BULGE, ROUNDS = 2.0, 8
-# Median difference, as a share of the shape's size, from which depth contradicts a parametric shape.
-MAX_DISAGREEMENT = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +78,6 @@ def align_sheet(
         back=np.maximum(rim_plane + behind, front + minimum),
         rim=np.maximum(plane(sheet.points[sheet.inner :]), nearest),
     )
-
-
-def measure_scale(surface: Surface, depth: DepthMap, mask: Mask) -> float | None:
-    """The factor that brings a surface at about z = 1 to a z-depth map (H, W), in metres.
-
-    None when the map says too little, or disagrees by more than 3% of the surface's size in the median.
-    """
-    row, column = _to_indices(surface.pixels, mask)
-    measured = depth[row, column].astype(np.float64)
-    used = surface.front & mask[row, column] & np.isfinite(measured) & (measured > 0)
-    if int(used.sum()) < MIN_PIXELS:
-        return None
-    z, measured = surface.vertices[used, 2], measured[used]
-    factor = float(np.median(measured / z))
-    size = factor * float(np.ptp(surface.vertices, axis=0).max())
-    disagreement = float(np.median(np.abs(measured - factor * z)))
-    return factor if disagreement <= MAX_DISAGREEMENT * size else None
 
 
 def _find_inliers(depth: DepthMap, valid: Mask, median: float, minimum: float) -> Mask:

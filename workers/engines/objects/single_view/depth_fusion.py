@@ -38,7 +38,7 @@ def fuse_depth(
     usable = mask & np.isfinite(depth) & (depth > 0)
     if int(usable.sum()) < max(MIN_PIXELS, MIN_SHARE * int(mask.sum())):
         return None
-    measured, known = _read(depth, usable, pixels)
+    measured, known = read_depth(depth, usable, pixels)
     known &= inside > EDGE_PIXELS
     if int(known.sum()) < 3:
         return None
@@ -69,7 +69,7 @@ def _fit_scale(
     return scale, believed
 
 
-def _read(
+def read_depth(
     depth: NDArray[np.float32], usable: NDArray[np.bool_], pixels: Array
 ) -> tuple[Array, NDArray[np.bool_]]:
     """The map at pixels (N, 2) between its values, and where these are usable."""

@@ -1,6 +1,6 @@
 """A closed surface in the camera frame with what is needed to colour it and to give it an object frame."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -49,10 +49,6 @@ class Surface:
         pose = Similarity.from_parts(self.axes.T, self.axes.T @ centre, size)
         colors = texture.sample(self.pixels, self.front, self.distance)
         return Mesh((rotated - centre) / size, self.faces, colors), pose
-
-    def scale_to_metres(self, factor: float) -> "Surface":
-        """The same surface `factor` times as far away and as large, which is in metres; its pixels stay."""
-        return replace(self, vertices=self.vertices * factor, is_metric=True)
 
     def build_splat(self, mesh: Mesh, texture: ImageTexture, count: int, seed: int) -> Gaussians:
         """Surfels in the object frame, `count` for the complete surface, spread evenly by area.

@@ -102,6 +102,11 @@ class BodyTrack(ReconstructedBody):
     """As `jitter`, of the frames before smoothing."""
     jitter: float | None
     """Mean length of the joints' acceleration in m/s²; null under three frames."""
+    grounded: bool | None = None
+    """Whether the person is on the floor of the video, and not on a step or a bench; null where that is
+    unknown."""
+    steps: int | None = None
+    """How often a foot comes to stand on the floor; null where feet or floor are unknown."""
 
 
 class BodiesResult(ResponseModel):
@@ -113,9 +118,13 @@ class BodiesResult(ResponseModel):
     bodies: list[BodyResult] = []
     """People of an image."""
     floor: FloorPlane | None = None
-    """The floor of an image; null where no feet show it."""
+    """The floor of an image, or of a video in the frame `space`; null where no feet show it, and for a video
+    whose camera moves in an unknown way."""
     gravity: Gravity | None = None
-    """Which way is down in an image; null where there is no body."""
+    """Which way is down in the frame of `floor`; null where that is unknown."""
+    world_from_cam: list[list[float]] | None = None
+    """Pose (4x4, in metres) of a video's camera that stands still, in a world with y up and its origin on the
+    floor below the camera; null where the camera moves, or no floor is known."""
     failures: list[ObjectFailure] = []
     tracks: list[BodyTrack] = []
     """People of a video."""

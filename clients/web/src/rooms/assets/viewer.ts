@@ -37,6 +37,11 @@ const FIELD_OF_VIEW = 40;
 // OpenCV's camera looks along +z with y down, three.js along -z with y up
 const FLIP = new Matrix4().makeScale(1, -1, -1);
 const NORMALS = new MeshNormalMaterial();
+// what moves by itself for longer would need a button that stops it (WCAG 2.2.2)
+const TURN_SECONDS = 5;
+// a frame that took longer does not make it jump
+const LONGEST_STEP = 0.25;
+const MOVES_LITTLE = "(prefers-reduced-motion: reduce)";
 
 /** Whether this browser can draw in 3D at all. */
 export function hasWebGl(): boolean {
@@ -61,6 +66,7 @@ export class Viewer {
   readonly #centre = new Vector3();
   #radius = 1;
   #isFollowing = false;
+  #turnLeft = 0;
   /** Called when somebody has turned or moved it. */
   onview: () => void = () => undefined;
   /** Called after each frame with the time of the animation in seconds. */
@@ -71,7 +77,9 @@ export class Viewer {
     this.#renderer.outputColorSpace = SRGBColorSpace;
     this.#renderer.setPixelRatio(window.devicePixelRatio);
     this.#controls = new OrbitControls(this.#camera, canvas);
-    this.#controls.enableDamping = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.#controls.enableDamping = !matchMedia(MOVES_LITTLE).matches;
+    this.#controls.autoRotateSpeed = 60 / TURN_SECONDS;
+    this.#controls.addEventListener("start", () => this.#stopTurning());
     this.#controls.addEventListener("change", () => this.#isFollowing || this.onview());
     const sun = new DirectionalLight("white", 2.2);
     sun.position.set(2, 4, 3);
@@ -133,6 +141,13 @@ export class Viewer {
     return this.#guides.step;
   }
 
+  /** Turn once about the vertical, which says that it can be turned; whoever touches it stops that. */
+  turnOnce(): void {
+    if (matchMedia(MOVES_LITTLE).matches) return;
+    this.#turnLeft = TURN_SECONDS;
+    this.#controls.autoRotate = true;
+  }
+
   setPlaying(isPlaying: boolean): void {
     if (this.#action) this.#action.paused = !isPlaying;
   }
@@ -144,6 +159,7 @@ export class Viewer {
 
   /** Look at all of the asset, and let the viewers that are linked do so too. */
   fit(): void {
+    this.#stopTurning();
     this.orbit();
     this.onview();
   }
@@ -176,6 +192,7 @@ export class Viewer {
   /** Look as another viewer does, whatever the size of its asset is. */
   follow(view: View): void {
     if (this.#photo) return;
+    this.#stopTurning();
     this.#isFollowing = true;
     this.#controls.target.fromArray(view.at).multiplyScalar(this.#radius).add(this.#centre);
     this.#camera.position.fromArray(view.from).multiplyScalar(this.#radius).add(this.#centre);
@@ -185,6 +202,7 @@ export class Viewer {
 
   /** Turn by angles in degrees about the vertical and the horizontal. */
   turn(across: number, down: number): void {
+    this.#stopTurning();
     const offset = this.#camera.position.clone().sub(this.#controls.target);
     offset.applyAxisAngle(new Vector3(0, 1, 0), (across * Math.PI) / 180);
     const side = new Vector3(0, 1, 0).cross(offset).normalize();
@@ -198,6 +216,7 @@ export class Viewer {
 
   /** Look as the input's camera did, so that the asset lies over the picture. */
   reproject(camera: CameraModel, pose: Pose): void {
+    this.#stopTurning();
     this.#photo = camera;
     this.#controls.enabled = false;
     const [w, x, y, z] = pose.rotation_wxyz;
@@ -257,6 +276,14 @@ export class Viewer {
     }
   }
 
+  #stopTurning(): void {
+    const { enableDamping } = this.#controls;
+    // without damping an update leaves nothing to come to rest
+    Object.assign(this.#controls, { autoRotate: false, enableDamping: false });
+    this.#controls.update();
+    this.#controls.enableDamping = enableDamping;
+  }
+
   #bounds(): Box3 {
     const [content] = this.#content.children;
     if (!content) return new Box3();
@@ -265,8 +292,11 @@ export class Viewer {
 
   #draw(): void {
     this.#timer.update();
-    this.#mixer?.update(this.#timer.getDelta());
-    if (!this.#photo) this.#controls.update();
+    const seconds = this.#timer.getDelta();
+    this.#mixer?.update(seconds);
+    const step = Math.min(seconds, LONGEST_STEP);
+    if (this.#controls.autoRotate && (this.#turnLeft -= step) < 0) this.#stopTurning();
+    if (!this.#photo) this.#controls.update(step);
     this.#renderer.render(this.#scene, this.#camera);
     this.onframe(this.#action?.time ?? 0);
   }

@@ -1,0 +1,150 @@
+"""Feet on the floor of a video: drawn walks whose contacts are known, and cameras that move or do not."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from maquette.contract import BodiesJob
+
+from tests.support.walking import KnownWalk, make_known_walk, measure_skating
+from workers.jobs.bodies.ground.contacts import detect_contacts
+from workers.jobs.bodies.ground.legs import find_legs, find_soles
+from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
+from workers.jobs.bodies.ground.posing import pose_frames
+from workers.jobs.bodies.ground.still_camera import CameraWatch, stands_still
+from workers.jobs.bodies.ground.video_ground import find_ground
+from workers.jobs.bodies.motion import BodyMotion, build_motion
+
+RNG = np.random.default_rng(0)
+TEXTURE = (255 * np.kron(RNG.random((40, 60, 3)), np.ones((12, 12, 1)))).astype(np.uint8)
+
+
+@lru_cache(maxsize=4)
+def make_noisy(rate: float = 30.0, speed: float = 1.1) -> tuple[KnownWalk, BodyMotion]:
+    walk = make_known_walk(round(2.4 * rate), rate, speed=speed, noise=0.05, distance_noise=0.03, drift=0.02)
+    return walk, build_motion(walk.rig, walk.estimates, walk.seconds)
+
+
+def see_all(motion: BodyMotion) -> SeenMotion:
+    return SeenMotion(motion, np.ones((len(motion.frames), 2), dtype=np.bool_))
+
+
+def pose_soles(motion: BodyMotion) -> np.ndarray:
+    legs = find_legs(motion.rig)
+    assert legs is not None
+    return find_soles(legs, *pose_frames(motion.rig, motion.rotations, motion.positions))
+
+
+@pytest.mark.parametrize(("rate", "speed"), [(30.0, 1.1), (30.0, 0.0)])
+def test_feet_that_stand_do_not_slide(rate: float, speed: float) -> None:
+    walk, smooth = make_noisy(rate, speed)
+    planted = plant_motion(see_all(smooth), find_floor([see_all(smooth)], walk.ground.up), None)
+    assert planted.grounded
+    assert measure_skating(pose_soles(planted), walk).max() < 1.0
+    assert measure_skating(pose_soles(smooth), walk).max() > 5.0
+    found = planted.foot_contact > 0.5
+    assert 2 * (found & walk.contacts).sum() / (found.sum() + walk.contacts.sum()) > 0.93
+    assert planted.jitter is not None and smooth.jitter is not None and planted.jitter < smooth.jitter
+
+
+def test_standing_feet_are_on_the_floor_and_knees_bend_backwards() -> None:
+    walk, smooth = make_noisy()
+    ground = find_floor([see_all(smooth)], walk.ground.up)
+    planted = plant_motion(see_all(smooth), ground, None)
+    heights = pose_soles(planted) @ ground.up - ground.height
+    stands = np.repeat(planted.foot_contact > 0.5, 2, axis=1)
+    lowest = np.where(stands, heights, np.inf).reshape(-1, 2, 2).min(axis=2)
+    assert np.abs(lowest[np.isfinite(lowest)]).max() < 0.01
+    assert ground.height == pytest.approx(walk.ground.height, abs=0.04)
+    turned, joints = pose_frames(planted.rig, planted.rotations, planted.positions)
+    legs = find_legs(planted.rig)
+    assert legs is not None
+    assert min(float(leg.measure_bend(turned, joints).min()) for leg in legs) > -0.05
+
+
+def test_a_foot_that_is_not_seen_is_unknown_and_not_planted() -> None:
+    walk, smooth = make_noisy()
+    feet = np.ones((len(smooth.frames), 2), dtype=np.bool_)
+    feet[:30, 0] = False
+    planted = plant_motion(SeenMotion(smooth, feet), walk.ground, None)
+    assert np.isnan(planted.foot_contact[:30, 0]).all() and np.isfinite(planted.foot_contact[30:]).all()
+    nobody = plant_motion(SeenMotion(smooth, np.zeros_like(feet)), walk.ground, None)
+    assert nobody.grounded is None and np.isnan(nobody.foot_contact).all()
+    np.testing.assert_array_equal(nobody.positions, smooth.positions)
+
+
+def test_who_stands_on_a_bench_is_not_pulled_down() -> None:
+    walk, smooth = make_noisy(30.0, 0.0)
+    floor = find_floor([see_all(smooth)], walk.ground.up)
+    lower = type(floor)(floor.up, floor.height - 0.4)
+    planted = plant_motion(see_all(smooth), lower, None)
+    assert planted.grounded is False
+    assert np.median((pose_soles(planted) @ floor.up).min(axis=1)) == pytest.approx(floor.height, abs=0.03)
+
+
+def test_planting_is_deterministic() -> None:
+    walk, smooth = make_noisy()
+    first, second = (plant_motion(see_all(smooth), walk.ground, None) for _ in range(2))
+    assert first.rotations.tobytes() == second.rotations.tobytes()
+    assert first.positions.tobytes() == second.positions.tobytes()
+
+
+def test_one_fast_frame_does_not_lift_a_foot() -> None:
+    seconds = np.arange(40) / 30
+    points = np.zeros((40, 1, 3))
+    points[20] = [0.06, 0.0, 0.0]
+    assert detect_contacts(points, np.zeros((40, 1)), seconds).all()
+    points[:, 0, 0] = 1.5 * seconds
+    assert not detect_contacts(points, np.full((40, 1), 0.05), seconds).any()
+    points[:] = 0.0
+    assert not detect_contacts(points, np.full((40, 1), 0.4), seconds).any()
+
+
+@pytest.mark.parametrize(("pixels_per_frame", "still"), [(0.0, True), (1.5, False)])
+def test_a_camera_that_pans_is_told_from_one_that_stands(pixels_per_frame: float, still: bool) -> None:
+    frames = []
+    for k in range(12):
+        frame = np.roll(TEXTURE, -round(pixels_per_frame * k), axis=1)[:, :640].copy()
+        # somebody walks through the picture
+        frame[100:400, 40 + 30 * k : 140 + 30 * k] = 40
+        frames.append(frame)
+    mask = np.zeros(frames[0].shape[:2], dtype=np.bool_)
+    mask[100:400, 40:140] = True
+    watch = CameraWatch.begin(frames[0], [mask])
+    resumed = CameraWatch.load(watch.dump())
+    shifts = np.array([watch.measure(frame) for frame in frames])
+    assert stands_still(shifts) is still
+    np.testing.assert_array_equal(shifts, [resumed.measure(frame) for frame in frames])
+
+
+def test_a_blank_wall_does_not_tell_whether_the_camera_stands() -> None:
+    watch = CameraWatch.begin(np.full((240, 320, 3), 128, np.uint8), [])
+    assert not stands_still(np.array([watch.measure(np.full((240, 320, 3), 128, np.uint8))]))
+    assert not stands_still(np.zeros(0))
+
+
+def test_the_ground_of_a_video_needs_a_frame_at_rest_and_gravity() -> None:
+    walk, smooth = make_noisy()
+    people = [see_all(smooth)]
+    gravity = np.tile(-walk.ground.up, (10, 1))
+    plain = BodiesJob.model_validate({"video": {"id": "0" * 64}})
+    assert find_ground(plain, people, gravity, still=False) is None
+    assert find_ground(plain, people, np.full((10, 3), np.nan), still=True) is None
+    ground = find_ground(plain, people, gravity, still=True)
+    assert ground is not None and np.allclose(ground.up, walk.ground.up)
+    pitched = BodiesJob.model_validate({"video": {"id": "0" * 64}, "camera_pitch_deg": 5.0})
+    given = find_ground(pitched, people, np.full((10, 3), np.nan), still=True)
+    assert given is not None and given.up[1] == pytest.approx(-np.cos(np.radians(5)))
+
+
+def test_the_world_of_a_still_camera_has_the_floor_at_zero() -> None:
+    walk, smooth = make_noisy()
+    ground = find_floor([see_all(smooth)], walk.ground.up)
+    pose = ground.world_from_ground()
+    planted = plant_motion(see_all(smooth), ground, None)
+    soles = pose_soles(planted) @ pose[:3, :3].T + pose[:3, 3]
+    stands = np.repeat(planted.foot_contact > 0.5, 2, axis=1)
+    assert np.median(np.where(stands, soles[..., 1], np.nan)[stands]) == pytest.approx(0.0, abs=0.01)
+    assert np.linalg.det(pose[:3, :3]) == pytest.approx(1.0)
+    seen = ground.seen_from(np.eye(4))
+    assert seen.height == ground.height

@@ -1,0 +1,150 @@
+"""Registering a parametric shape with a depth map, without moving its outline.
+
+Every point stays on its ray. Inverse depth w becomes a + b w + c x + d y for rays (x, y, 1): such a map is
+projective, so that flat sides stay flat, and it corrects what an outline leaves open: distance, rotation and
+how deep the shape is. The four numbers follow from a robust linear fit to what was measured.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.objects.single_view.mask_view import MaskView
+from workers.geometry.mesh_renderer import rasterize
+
+Array = NDArray[np.float64]
+# Usable samples that a map needs. Chosen, not measured.
+MIN_SAMPLES = 16
+# Depth within so many pixels of the rim mixes with the background.
+EDGE_PIXELS = 1.5
+# Differences in depth, in sizes of the object, beyond which a sample counts little, round by round: those of
+# hollows and outliers.
+REACHES = (0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.05, 0.05)
+# Weight of "scaled only" against the mean square of what was measured, so that what one flat side leaves open
+# stays: errors of 1% of an object a quarter as large as its distance, and corrections of about 0.25.
+RIDGE = 1e-4
+# Shares of samples that may lie nearer than the first scale says: half, or few where most is a hollow.
+STARTS = (0.5, 0.15)
+# Bounds of b, relative to scaling: how much deeper or flatter a shape may become.
+MIN_STRETCH, MAX_STRETCH = 0.5, 2.0
+# Difference in depth, in sizes of the object, within which a sample agrees with the shape.
+AGREEMENT = 0.03
+# Shares of samples that agree with a hollow shape at least, and that lie before it at most.
+HOLLOW_AGREEMENT, MAX_BEFORE = 0.25, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Vertices (V, 3) in metres, and what the map says about the shape.
+
+    `agreeing` is the share of the measured samples within 3% of the object's size of its surface, `before`
+    the share of those that lie farther in front of it.
+    """
+
+    vertices: Array
+    agreeing: float
+    before: float
+
+    @property
+    def is_hollow(self) -> bool:
+        """Whether samples that do not agree lie inside the shape, and enough others agree."""
+        return self.agreeing >= HOLLOW_AGREEMENT and self.before <= MAX_BEFORE
+
+
+def register(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Registered | None:
+    """A closed mesh (V, 3) at about z = 1, moved to the view's depth map; None where that says too little."""
+    camera = view.coarse.camera
+    measured, known = _sample_depth(view)
+    fragments = rasterize(vertices, faces, camera)
+    used = known & (fragments.face >= 0)
+    if int(used.sum()) < MIN_SAMPLES:
+        return None
+    rows, columns = np.nonzero(used)
+    rays = camera.unproject(np.stack([columns, rows], axis=1).astype(np.float64) + 0.5, np.ones(len(rows)))
+    depth, wanted = fragments.depth[used], measured[used]
+    size = float(np.ptp(vertices, axis=0).max())
+    trials = []
+    for share in STARTS:
+        current = _ProjectiveMap.scaling(float(np.quantile(wanted / depth, share)))
+        trials.append(current)
+        for reach in REACHES:
+            better = _improve(current, rays, depth, wanted, reach * size)
+            if better is None or better.apply(vertices)[:, 2].min() <= 0:
+                break
+            current = better
+        trials.append(current)
+    scores = [_compare(trial, rays, depth, wanted, size) for trial in trials]
+    # what lies before the shape contradicts it, what lies behind may be a hollow
+    best = max(range(len(trials)), key=lambda k: scores[k][0] - scores[k][1])
+    return Registered(trials[best].apply(vertices), *scores[best])
+
+
+@dataclass(frozen=True, slots=True)
+class _ProjectiveMap:
+    """`scale` in metres, and numbers (4,) by which inverse depth differs from 1 / (scale z)."""
+
+    scale: float
+    numbers: Array
+
+    @classmethod
+    def scaling(cls, scale: float) -> "_ProjectiveMap":
+        return cls(scale, np.array([0.0, 1.0, 0.0, 0.0]))
+
+    def factor(self, rays: Array, depth: Array) -> Array:
+        """How much farther away points at z `depth` (N,) on rays (N, 3) are moved."""
+        a, b, c, d = self.numbers
+        relative = b + depth * (a + c * rays[:, 0] + d * rays[:, 1])
+        return np.asarray(self.scale / np.where(relative > 0, relative, np.nan))
+
+    def apply(self, points: Array) -> Array:
+        """Points (N, 3), moved on their rays; z is -1 where they would pass infinity."""
+        factor = self.factor(points / points[:, 2:], points[:, 2])
+        return np.asarray(points * np.nan_to_num(factor, nan=-1.0)[:, None])
+
+
+def _improve(
+    current: _ProjectiveMap, rays: Array, depth: Array, wanted: Array, reach: float
+) -> _ProjectiveMap | None:
+    """The least-squares map, each sample weighted by how near the current one comes (Geman and McClure)."""
+    difference = wanted / current.scale - depth * current.factor(rays, depth) / current.scale
+    weight = np.nan_to_num(1 / (1 + (difference / reach) ** 2) ** 2)
+    columns = np.stack([np.ones(len(depth)), 1 / depth, rays[:, 0], rays[:, 1]], axis=1)
+    target = current.scale / wanted
+    middle = np.average(columns, axis=0, weights=weight + 1e-12)
+    # centred, so that the ridge holds the slopes alone
+    centred = columns[:, 1:] - middle[1:]
+    prior = np.array([1.0, 0.0, 0.0])
+    share = weight / max(float(weight.sum()), 1e-12)
+    rest = target - centred @ prior
+    level = float(np.average(rest, weights=weight + 1e-12))
+    left = centred.T @ (centred * share[:, None]) + RIDGE * np.eye(3)
+    slopes = prior + np.linalg.solve(left, centred.T @ (share * (rest - level)))
+    if not MIN_STRETCH <= slopes[0] <= MAX_STRETCH:
+        return None
+    offset = float(np.average(target - centred @ slopes, weights=weight + 1e-12)) - middle[1:] @ slopes
+    return _ProjectiveMap(current.scale, np.array([offset, *slopes]))
+
+
+def _compare(
+    current: _ProjectiveMap, rays: Array, depth: Array, wanted: Array, size: float
+) -> tuple[float, float]:
+    """The shares of samples that agree with the mapped shape, and that lie before it."""
+    difference = (wanted - depth * current.factor(rays, depth)) / (current.scale * size)
+    return float((np.abs(difference) <= AGREEMENT).mean()), float((difference < -AGREEMENT).mean())
+
+
+def _sample_depth(view: MaskView) -> tuple[Array, NDArray[np.bool_]]:
+    """z (h, w) in metres at the centres of the coarse mask's samples, and where it is known."""
+    assert view.depth is not None
+    coarse = view.coarse
+    height, width = coarse.mask.shape
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64) + 0.5
+    pixels = view.camera.project(coarse.camera.unproject(grid, np.ones((height, width))))
+    column = np.clip(pixels[..., 0], 0, view.mask.shape[1] - 1).astype(np.int64)
+    row = np.clip(pixels[..., 1], 0, view.mask.shape[0] - 1).astype(np.int64)
+    rim = cv2.distanceTransform(np.pad(view.mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    depth = view.depth[row, column].astype(np.float64)
+    known = (rim[row, column] > EDGE_PIXELS) & np.isfinite(depth) & (depth > 0)
+    return np.where(known, depth, 1.0), known

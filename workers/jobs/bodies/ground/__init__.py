@@ -1,0 +1,1 @@
+"""The ground under moving people: where it is, which feet stand on it, and that these do not slide."""

@@ -1,0 +1,97 @@
+"""One floor under all motions of a video, and the motions with their feet planted on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.jobs.bodies.gap_filling import ESTIMATED
+from workers.jobs.bodies.ground.legs import find_legs, find_soles
+from workers.jobs.bodies.ground.plane import Ground
+from workers.jobs.bodies.ground.planting import plant_feet
+from workers.jobs.bodies.ground.posing import pose_frames
+from workers.jobs.bodies.motion import BodyMotion, measure_jitter
+
+Floats = NDArray[np.float64]
+# Most metres between a person's own level and the floor at which the person is on it: errors of size and
+# distance; a step of stairs has 0.17.
+ON_FLOOR_METRES = 0.15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenMotion:
+    """A motion, and for each of its frames which feet are seen, `feet` (T, 2), left and right."""
+
+    motion: BodyMotion
+    feet: NDArray[np.bool_]
+
+
+def find_floor(people: Sequence[SeenMotion], up: Floats) -> Ground:
+    """The ground of motions in one frame at rest, with `up` (3,) against gravity.
+
+    At almost every moment somebody has a foot on the floor: a person's level is the median of the lower foot,
+    and the floor's height the median of levels, weighted by the frames in which feet are seen. Without feet
+    the height is None.
+    """
+    levels = [(level, count) for level, count in (_find_level(person, up) for person in people) if count]
+    if not levels:
+        return Ground(up)
+    heights, counts = (np.array(values) for values in zip(*sorted(levels), strict=True))
+    middle = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+    return Ground(up, float(heights[middle]))
+
+
+def plant_motion(person: SeenMotion, ground: Ground, world_from_cam: Floats | None) -> BodyMotion:
+    """The motion with its standing feet planted on the ground, whose height is known.
+
+    A person who is not on the floor, but on a step or a bench, is planted on the own level. Without a foot in
+    sight, or with a rig whose legs are unknown, the motion is returned as it is.
+    """
+    motion = person.motion
+    legs = find_legs(motion.rig)
+    level, count = _find_level(person, ground.up)
+    if legs is None or not count or ground.height is None:
+        return motion
+    grounded = abs(level - ground.height) < ON_FLOOR_METRES
+    goal = Ground(ground.up, ground.height if grounded else level)
+    rotations, positions = motion.rotations.copy(), motion.positions.copy()
+    contacts = np.full((len(motion.frames), 2), np.nan)
+    for span in motion.spans:
+        eyes = 0.0 if world_from_cam is None else world_from_cam[motion.frames[span], :3, 3]
+        rays = positions[span] - eyes
+        planted = plant_feet(
+            motion.rig,
+            legs,
+            rotations[span],
+            positions[span],
+            motion.seconds[span],
+            ground=goal,
+            level=level,
+            rays=rays / np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-9),
+            visible=person.feet[span],
+        )
+        rotations[span], positions[span] = planted.rotations, planted.positions
+        contacts[span] = np.where(person.feet[span], planted.contacts, np.nan)
+    joints = pose_frames(motion.rig, rotations, positions)[1]
+    first = motion.spans[0].start
+    return replace(
+        motion,
+        rig=replace(motion.rig, rotations=rotations[first], root_translation=positions[first]),
+        rotations=rotations,
+        positions=positions,
+        foot_contact=contacts,
+        grounded=grounded,
+        jitter=measure_jitter(joints, motion.seconds, motion.state == ESTIMATED),
+    )
+
+
+def _find_level(person: SeenMotion, up: Floats) -> tuple[float, int]:
+    """The height at which a person's feet stand, and in how many frames both are seen; 0 without feet."""
+    motion = person.motion
+    legs = find_legs(motion.rig)
+    seen = person.feet.all(axis=1) & np.isfinite(motion.positions).all(axis=1)
+    if legs is None or not seen.any():
+        return 0.0, 0
+    soles = find_soles(legs, *pose_frames(motion.rig, motion.rotations[seen], motion.positions[seen]))
+    return float(np.median((soles @ up).min(axis=1))), int(seen.sum())

@@ -1,0 +1,177 @@
+"""Plants feet that stand: one least squares over the root, both legs and the places of all stands of a span.
+
+Unknowns of a frame are corrections of the smoothed pose: the root's position, and for each leg rotations of
+hip and ankle and the bend of the knee. Residuals, each over its own deviation: the corrections and their
+accelerations; points that stand, which stay at one place on the floor; knees that would bend the wrong way.
+Gauss-Newton with analytic Jacobians; the normal matrix is sparse, so that time grows with the frames.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.rotations import exp_map, hat, quaternions
+from workers.engines.protocols import Rig
+from workers.jobs.bodies.ground.contacts import Stand, detect_contacts, list_stands
+from workers.jobs.bodies.ground.legs import Leg, find_soles
+from workers.jobs.bodies.ground.plane import Ground
+from workers.jobs.bodies.ground.posing import pose_frames
+from workers.jobs.bodies.ground.sparse_rows import SparseRows
+
+Floats = NDArray[np.float64]
+# What smoothing leaves of the errors (bench `bodies.walking`): metres of the root across and along the
+# viewing ray, radians of hip, knee and ankle.
+ACROSS_METRES, ALONG_METRES = 0.02, 0.05
+HIP_RADIANS, KNEE_RADIANS, ANKLE_RADIANS = 0.06, 0.08, 0.10
+# Accelerations of corrections, m/s² and rad/s²: a walking pelvis has 3 and a hip 16; what corrections cancel
+# is noise of 5 Hz, whose 0.05 rad have 50.
+ROOT_ACCELERATION, TURN_ACCELERATION = 5.0, 60.0
+# How exactly a standing point keeps its place, its place the floor, and a knee its limit: metres, radians.
+STAND_METRES, FLOOR_METRES, LIMIT_RADIANS = 0.002, 0.001, 0.02
+# Least bend of a knee in radians.
+LEAST_BEND = 0.01
+# Rounds of Gauss-Newton: corrections are small.
+ROUNDS = 4
+# Unknowns of a frame: three of the root, then of each leg three of the hip, one of the knee, three of the
+# ankle.
+ROOT, LEG = 3, 7
+WIDTH = ROOT + 2 * LEG
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlantedSpan:
+    """A span with planted feet: `rotations` (T, J, 4), `positions` (T, 3) of the root, and which foot stands,
+    `contacts` (T, 2), left and right."""
+
+    rotations: Floats
+    positions: Floats
+    contacts: NDArray[np.bool_]
+
+
+def plant_feet(
+    rig: Rig,
+    legs: tuple[Leg, Leg],
+    rotations: Floats,
+    positions: Floats,
+    seconds: Floats,
+    *,
+    ground: Ground,
+    level: float,
+    rays: Floats,
+    visible: NDArray[np.bool_],
+) -> PlantedSpan:
+    """A smoothed span with its standing feet planted.
+
+    `rotations` (T, J, 4), `positions` (T, 3) and `ground` are in one frame at rest, and the ground's height
+    is known; `level` is the height at which the feet were found to stand, from which they are moved to the
+    ground's. `rays` (T, 3) are unit viewing rays, `visible` (T, 2) tells which feet are seen: others are not
+    planted.
+    """
+    soles = find_soles(legs, *pose_frames(rig, rotations, positions))
+    standing = detect_contacts(soles, soles @ ground.up - level, seconds) & np.repeat(visible, 2, axis=1)
+    contacts = np.stack([standing[:, :2].any(axis=1), standing[:, 2:].any(axis=1)], axis=1)
+    if standing.any():
+        system = _PlantingSystem(rig, legs, list_stands(standing), ground)
+        rotations, positions = system.solve(rotations, positions, seconds, rays)
+    return PlantedSpan(rotations, positions, contacts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PlantingSystem:
+    """The least squares of one span; `goal` is the ground that its stands are on."""
+
+    rig: Rig
+    legs: tuple[Leg, Leg]
+    stands: list[Stand]
+    goal: Ground
+
+    def solve(
+        self, rotations: Floats, positions: Floats, seconds: Floats, rays: Floats
+    ) -> tuple[Floats, Floats]:
+        """The corrected rotations (T, J, 4) and root positions (T, 3)."""
+        frames = len(positions)
+        prior = self._build_prior(seconds, rays)
+        total = np.zeros((frames, WIDTH))
+        start = positions
+        for _ in range(ROUNDS):
+            turned, joints = pose_frames(self.rig, rotations, positions)
+            rows = prior.copy()
+            self._add_stands(rows, turned, joints, total)
+            self._add_limits(rows, turned, joints, total)
+            solution = rows.solve()[: frames * WIDTH].reshape(frames, WIDTH)
+            rotations = self._turn(rotations, turned, solution - total)
+            total, positions = solution, start + solution[:, :ROOT]
+        return rotations, positions
+
+    def _build_prior(self, seconds: Floats, rays: Floats) -> SparseRows:
+        frames = len(seconds)
+        rows = SparseRows(frames * WIDTH + 3 * len(self.stands))
+        first = WIDTH * np.arange(frames)
+        along = np.einsum("ta,tb->tab", rays, rays)
+        rows.add(first[:, None] + np.arange(ROOT), along / ALONG_METRES + (np.eye(3) - along) / ACROSS_METRES)
+        leg = [1 / HIP_RADIANS] * 3 + [1 / KNEE_RADIANS] + [1 / ANKLE_RADIANS] * 3
+        turns = np.array(leg * 2)
+        rows.add(first[:, None] + np.arange(ROOT, WIDTH), np.repeat(np.diag(turns)[None], frames, axis=0))
+        steps = np.diff(seconds)
+        if frames > 2:
+            before, after = steps[:-1], steps[1:]
+            scale = 2 / (before + after)
+            terms = np.stack([scale / before, -scale * (1 / before + 1 / after), scale / after], axis=1)
+            deviation = np.array([ROOT_ACCELERATION] * ROOT + [TURN_ACCELERATION] * (2 * LEG))
+            columns = first[1:-1, None, None] + np.arange(WIDTH)[:, None] + WIDTH * np.arange(-1, 2)
+            values = terms[:, None, :] / deviation[:, None]
+            rows.add(columns.reshape(-1, 3), values.reshape(-1, 1, 3))
+        for number in range(len(self.stands)):
+            place = frames * WIDTH + 3 * number + np.arange(3)
+            height = np.full((1, 1), self.goal.height)
+            rows.add(place[None], self.goal.up[None, None] / FLOOR_METRES, height / FLOOR_METRES)
+        return rows
+
+    def _add_stands(self, rows: SparseRows, turned: Floats, joints: Floats, total: Floats) -> None:
+        """Every standing point is where its stand is."""
+        frames = len(joints)
+        soles = find_soles(self.legs, turned, joints)
+        for number, stand in enumerate(self.stands):
+            side, inside = stand.point // 2, np.arange(stand.frames.start, stand.frames.stop)
+            leg, points = self.legs[side], soles[inside, stand.point]
+            lever = {j: points - joints[inside, j] for j in (leg.hip, leg.knee, leg.ankle)}
+            jacobian = np.concatenate(
+                [
+                    np.repeat(np.eye(3)[None], len(inside), axis=0),
+                    -hat(lever[leg.hip]),
+                    np.cross(leg.find_knee_axis(turned[inside]), lever[leg.knee])[:, :, None],
+                    -hat(lever[leg.ankle]),
+                ],
+                axis=2,
+            )
+            own = np.concatenate([np.arange(ROOT), ROOT + LEG * side + np.arange(LEG)])
+            right = np.einsum("tab,tb->ta", jacobian, total[inside][:, own]) - points
+            place = frames * WIDTH + 3 * number + np.arange(3)
+            columns = np.concatenate(
+                [WIDTH * inside[:, None] + own, np.repeat(place[None], len(inside), axis=0)], axis=1
+            )
+            values = np.concatenate([jacobian, np.repeat(-np.eye(3)[None], len(inside), axis=0)], axis=2)
+            rows.add(columns, values / STAND_METRES, right / STAND_METRES)
+
+    def _add_limits(self, rows: SparseRows, turned: Floats, joints: Floats, total: Floats) -> None:
+        """Knees that bend less than they must."""
+        for side, leg in enumerate(self.legs):
+            bend = leg.measure_bend(turned, joints)
+            over = np.flatnonzero(bend < LEAST_BEND)
+            if len(over):
+                knee = ROOT + LEG * side + 3
+                right = total[over, knee] + LEAST_BEND - bend[over]
+                ones = np.full((len(over), 1, 1), 1 / LIMIT_RADIANS)
+                rows.add(WIDTH * over[:, None] + knee, ones, right[:, None] / LIMIT_RADIANS)
+
+    def _turn(self, rotations: Floats, turned: Floats, step: Floats) -> Floats:
+        """Local rotations (T, J, 4) after steps (T, WIDTH), which are in the axes of the motion's frame."""
+        out = rotations.copy()
+        for side, leg in enumerate(self.legs):
+            own = step[:, ROOT + LEG * side :][:, :LEG]
+            knee = own[:, 3:4] * leg.find_knee_axis(turned)
+            for joint, vectors in ((leg.hip, own[:, :3]), (leg.knee, knee), (leg.ankle, own[:, 4:])):
+                above = turned[:, self.rig.parents[joint]]
+                out[:, joint] = quaternions(above.transpose(0, 2, 1) @ exp_map(vectors) @ turned[:, joint])
+        return out
