@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from workers.engines.bodies.fit import BodyFit
 from workers.engines.bodies.kinematics import SHAPE
 from workers.engines.bodies.people import VISIBLE, PersonObservation
-from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
+from workers.engines.bodies.rig import RELAXED_CURL, Skinner, pose_rig, skin_rig
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.geometry.borders import box_touches_border
 from workers.geometry.cameras import Camera
@@ -27,7 +27,8 @@ def estimate_body(
 ) -> BodyEstimate:
     """The estimate of one person in the camera frame, with its flags; `ambiguous` names limbs."""
     observed, camera = person.landmarks, person.landmarks.camera
-    rig = skinner.rig(fit.state)
+    curls = np.where(np.isfinite(person.curls), person.curls, RELAXED_CURL)
+    rig = skinner.rig(fit.state, curls)
     _, joints = pose_rig(rig)
     distance = np.linalg.norm(fit.pixels - observed.pixels, axis=1)
     pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
@@ -45,6 +46,9 @@ def estimate_body(
         parameters={
             **{name: [float(v)] for name, v in zip(model.shape_names, shape, strict=True)},
             "fit_shape": [float(v) for v in fit.state.shape[: len(SHAPE)]],
+            "finger_bend_left": curls[0].tolist(),
+            "finger_bend_right": curls[1].tolist(),
+            "hands_seen": np.isfinite(person.curls[:, 0]).astype(float).tolist(),
             "stature_m": [float(np.ptp(rig.rest_vertices[:, 1]))],
         },
         camera=camera,
