@@ -197,7 +197,7 @@ class _Grid:
         for k, cue in enumerate(self._cues):
             logs = self.log_statures(cue, ups, offsets)[chosen] if len(cue.soles) else np.zeros(0)
             # heights of a person who stands: on other floors this one does not
-            valid = self._on_floor[:, k].any(axis=0)[_look_up(logs)]
+            valid = np.asarray(np.any(self._on_floor[:, k], axis=0))[_look_up(logs)]
             if not valid.any():
                 ranges.append(None)
                 continue
