@@ -30,19 +30,21 @@ class PoseTerms:
         angles = np.einsum("mab,mb->ma", self._frames, log_map(state.rotations[1:]))
         return to_features(state.rotations[0].T @ up, angles)
 
-    def evaluate(self, state: BodyState, up: Floats) -> tuple[Floats, Floats, float]:
-        """Residuals (N,), Jacobian (N, P) and cost of both terms."""
+    def evaluate(
+        self, state: BodyState, up: Floats, worth: float = PRIOR_WORTH
+    ) -> tuple[Floats, Floats, float]:
+        """Residuals (N,), Jacobian (N, P) and cost of both terms; `worth` is the weight of the prior's."""
         vectors = log_map(state.rotations[1:])
         angles = np.einsum("mab,mb->ma", self._frames, vectors)
         change = self._frames @ right_jacobian_inverse(vectors)
         tilt = state.rotations[0].T @ up
         residual, slopes, cost = self._prior.evaluate(to_features(tilt, angles))
-        worth = np.sqrt(PRIOR_WORTH)
+        share = np.sqrt(worth)
         jacobian = np.zeros((len(residual) + self._count, self._size))
         # d(exp(-w) R^T up) = up_in_pelvis x w
-        jacobian[: len(residual), :3] = worth * slopes[:, :3] @ hat(tilt)
+        jacobian[: len(residual), :3] = share * slopes[:, :3] @ hat(tilt)
         blocks = slopes[:, 3:].reshape(len(residual), -1, 3)
-        jacobian[: len(residual), 3 : 3 + self._count] = worth * np.einsum(
+        jacobian[: len(residual), 3 : 3 + self._count] = share * np.einsum(
             "nma,mab->nmb", blocks, change
         ).reshape(len(residual), -1)
         over = np.maximum(angles - self._high, 0.0) + np.minimum(angles - self._low, 0.0)
@@ -51,5 +53,5 @@ class PoseTerms:
         columns = 3 + np.arange(self._count).reshape(-1, 3)
         jacobian[rows[:, :, None], columns[:, None, :]] = stiff
         limits = over.reshape(-1) / LIMIT_RADIANS
-        total = PRIOR_WORTH * cost + float(limits @ limits)
-        return np.concatenate([worth * residual, limits]), jacobian, total
+        total = worth * cost + float(limits @ limits)
+        return np.concatenate([share * residual, limits]), jacobian, total
