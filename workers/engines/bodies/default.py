@@ -113,7 +113,6 @@ class DefaultBodies:
         group = self._group.solve(
             observed,
             [resolution.fit for resolution in alone],
-            [self._fitter.height(person.landmarks, WORLD_SCALE_WEIGHT) for person in observed],
             heights=heights,
             gravity=None if hints.gravity is None else np.array(hints.gravity.direction),
         )
@@ -167,6 +166,7 @@ class DefaultBodies:
             box=box,
             mask=mask,
             score=pose.score,
+            crowded=pose.crowded,
             curls=list_curls(hands),
         )
 

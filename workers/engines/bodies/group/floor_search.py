@@ -194,9 +194,10 @@ class _Grid:
         # a ten-thousandth of the best cell's weight: the cells beyond hold nothing together
         chosen = weights > 1e-4
         ranges: list[tuple[float, float] | None] = []
-        for cue in self._cues:
+        for k, cue in enumerate(self._cues):
             logs = self.log_statures(cue, ups, offsets)[chosen] if len(cue.soles) else np.zeros(0)
-            valid = np.isfinite(logs)
+            # heights of a person who stands: on other floors this one does not
+            valid = np.asarray(np.any(self._on_floor[:, k], axis=0))[_look_up(logs)]
             if not valid.any():
                 ranges.append(None)
                 continue
