@@ -48,7 +48,7 @@ def lowest(body: BodyEstimate) -> float:
     return float(body.floor.height(body.vertices).min())
 
 
-def pitch_of(body: BodyEstimate) -> float:
+def measure_pitch(body: BodyEstimate) -> float:
     assert body.gravity is not None
     return float(np.degrees(np.arcsin(body.gravity.direction[2])))
 
@@ -62,7 +62,7 @@ def test_a_group_stands_on_one_floor(engine: DefaultBodies) -> None:
     bodies = recover(engine, GROUP)
     assert len({id(body.floor) for body in bodies}) == 1 and bodies[0].floor is not None
     assert bodies[0].floor.people == len(GROUP)
-    assert pitch_of(bodies[0]) == pytest.approx(12.0, abs=2.0)
+    assert measure_pitch(bodies[0]) == pytest.approx(12.0, abs=2.0)
     for stand, body in zip(GROUP, bodies, strict=True):
         assert body.grounded and abs(lowest(body)) < 0.03
         assert body.height_range is not None
