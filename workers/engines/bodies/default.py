@@ -166,6 +166,7 @@ class DefaultBodies:
             box=box,
             mask=mask,
             score=pose.score,
+            crowded=pose.crowded,
             curls=list_curls(hands),
         )
 

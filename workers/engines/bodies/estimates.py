@@ -114,6 +114,8 @@ def _find_flags(person: PersonObservation, fit: BodyFit) -> tuple[str, ...]:
         flags.append("truncated")
     if fit.error > HIGH_ERROR:
         flags.append("high_reprojection_error")
+    if person.crowded:
+        flags.append("several_people")
     return tuple(flags)
 
 

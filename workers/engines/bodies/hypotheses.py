@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 # Sine of the angle to the image plane from which a bone's mirror image is another pose; and the trunk's.
 MIN_DEEP, MIN_TRUNK_DEEP = 0.35, 0.2
 # Excess of cost at which a mirror image is not fitted again: a fit regains no more. How many are, at most.
-HOPELESS, MOST = 40.0, 3
-STEPS = 8
+HOPELESS, MOST = 30.0, 2
+STEPS = 6
 # Excess of cost, in the units of the fit, below which two poses are equally likely, and metres between their
 # joints from which they differ. Chosen on drawn scenes (docs/benchmarks/bodies.md).
 AMBIGUOUS_COST, AMBIGUOUS_METRES = 4.0, 0.15

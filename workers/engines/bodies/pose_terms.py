@@ -25,11 +25,6 @@ class PoseTerms:
         self._size = kinematics.size
         self._count = 3 * len(self._frames)
 
-    def measure(self, state: BodyState, up: Floats) -> Floats:
-        """The prior's features (D,) of a pose; `up` (3,) is against gravity in the camera frame."""
-        angles = np.einsum("mab,mb->ma", self._frames, log_map(state.rotations[1:]))
-        return to_features(state.rotations[0].T @ up, angles)
-
     def evaluate(
         self, state: BodyState, up: Floats, worth: float = PRIOR_WORTH
     ) -> tuple[Floats, Floats, float]:
@@ -43,10 +38,8 @@ class PoseTerms:
         jacobian = np.zeros((len(residual) + self._count, self._size))
         # d(exp(-w) R^T up) = up_in_pelvis x w
         jacobian[: len(residual), :3] = share * slopes[:, :3] @ hat(tilt)
-        blocks = slopes[:, 3:].reshape(len(residual), -1, 3)
-        jacobian[: len(residual), 3 : 3 + self._count] = share * np.einsum(
-            "nma,mab->nmb", blocks, change
-        ).reshape(len(residual), -1)
+        blocks = share * slopes[:, 3:].reshape(len(residual), -1, 3).transpose(1, 0, 2) @ change
+        jacobian[: len(residual), 3 : 3 + self._count] = blocks.transpose(1, 0, 2).reshape(len(residual), -1)
         over = np.maximum(angles - self._high, 0.0) + np.minimum(angles - self._low, 0.0)
         stiff = (over != 0.0)[..., None] * change / LIMIT_RADIANS
         rows = len(residual) + np.arange(self._count).reshape(-1, 3)
