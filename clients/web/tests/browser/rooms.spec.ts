@@ -8,6 +8,10 @@ test("a link logs in once, and the key is nowhere on the page", async ({ page })
   expect(page.url()).not.toContain("login");
   const stored = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie);
   expect(stored).not.toMatch(/mq_|maquette_login/);
+  // who opens it again is logged in already
+  await page.goto("about:blank");
+  await page.goto(link);
+  await expect(page.getByRole("button", { name: /Log out/ })).toBeVisible();
   await page.context().clearCookies();
   await page.goto("about:blank");
   await page.goto(link);
