@@ -117,7 +117,7 @@ class DefaultBodies:
             gravity=None if hints.gravity is None else np.array(hints.gravity.direction),
         )
         estimates = [
-            estimate_body(person, member.fit, self._skinner, resolution.ambiguous)
+            estimate_body(person, member.fit, self._skinner, resolution)
             for person, member, resolution in zip(observed, group.people, alone, strict=True)
         ]
         bodies: list[BodyEstimate | None] = [None] * len(people)
@@ -137,7 +137,7 @@ class DefaultBodies:
                     for other, found in zip(people, fits, strict=False)
                     if other is not None and found is not None
                 )
-                fit = None if is_known or rate_fit(person, fit.fit) < MIN_CONFIDENCE else fit
+                fit = None if is_known or rate_fit(person, fit.fit, fit) < MIN_CONFIDENCE else fit
             fits.append(fit)
         return fits
 

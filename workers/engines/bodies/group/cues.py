@@ -41,6 +41,9 @@ FACE, EYES, MOUTH = slice(0, 11), [2, 5], [9, 10]
 FACE_MISFIT = (0.20, 0.35)
 # By how much a unit of the model's youth changes the logarithm of the face's share of the height.
 FACE_PER_YOUTH = 0.14
+# Share of the way from heel to toes at which a foot carries a body that stands at ease: that of the model's
+# centre of mass in the relaxed pose.
+SUPPORT = 0.4
 # Confidence from which a foot counts as seen; chosen, not measured.
 FOOT_SEEN = 0.5
 
@@ -83,6 +86,11 @@ def find_centre_of_mass(landmarks: Floats) -> Floats:
     return np.asarray(np.average(landmarks[chosen], axis=0, weights=list(MASS.values())))
 
 
+def find_support(landmarks: Floats, side: int) -> Floats:
+    """The point (3,) of the left (0) or right (1) foot over which a standing body is in balance."""
+    return np.asarray((1 - SUPPORT) * landmarks[HEELS[side]] + SUPPORT * landmarks[TOES[side]])
+
+
 class CueReader:
     """Reads cues from fits; holds only constant tables."""
 
@@ -121,7 +129,7 @@ class CueReader:
         world = observed.world
         trunk = world[list(SHOULDERS)].mean(axis=0) - world[list(HIPS)].mean(axis=0)
         if all(seen):
-            trunk = find_centre_of_mass(world) - world[[*HEELS, *TOES]].mean(axis=0)
+            trunk = find_centre_of_mass(world) - np.mean([find_support(world, k) for k in (0, 1)], axis=0)
         view = points[[*SHOULDERS, *HIPS]].mean(axis=0)
         face, face_weight = measure_face(fit, observed)
         return PersonCue(
