@@ -113,12 +113,11 @@ class DefaultBodies:
         group = self._group.solve(
             observed,
             [resolution.fit for resolution in alone],
-            [self._fitter.height(person.landmarks, WORLD_SCALE_WEIGHT) for person in observed],
             heights=heights,
             gravity=None if hints.gravity is None else np.array(hints.gravity.direction),
         )
         estimates = [
-            estimate_body(person, member.fit, self._skinner, resolution.ambiguous)
+            estimate_body(person, member.fit, self._skinner, resolution)
             for person, member, resolution in zip(observed, group.people, alone, strict=True)
         ]
         bodies: list[BodyEstimate | None] = [None] * len(people)
@@ -138,7 +137,7 @@ class DefaultBodies:
                     for other, found in zip(people, fits, strict=False)
                     if other is not None and found is not None
                 )
-                fit = None if is_known or rate_fit(person, fit.fit) < MIN_CONFIDENCE else fit
+                fit = None if is_known or rate_fit(person, fit.fit, fit) < MIN_CONFIDENCE else fit
             fits.append(fit)
         return fits
 
@@ -167,6 +166,7 @@ class DefaultBodies:
             box=box,
             mask=mask,
             score=pose.score,
+            crowded=pose.crowded,
             curls=list_curls(hands),
         )
 

@@ -23,14 +23,15 @@ IN_BOX, BOX_MARGIN = 0.5, 0.15
 class PersonObservation:
     """One person: landmarks, the box, the mask (H, W), and the `score` in [0, 1] that there is a person.
 
-    `curls` (2, 4) are radians by which the joints of the left and right index to pinky bend, NaN where
-    unknown.
+    `crowded` tells whether somebody else is in the box; `curls` (2, 4) are radians by which the joints of
+    the left and right index to pinky bend, NaN where unknown.
     """
 
     landmarks: LandmarkObservation
     box: Box
     mask: Mask
     score: float
+    crowded: bool = False
     curls: Floats = field(default_factory=lambda: np.full((2, 4), np.nan))
 
     def lies_in_box(self) -> bool:

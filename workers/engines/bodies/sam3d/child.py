@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.sam3d import checkpoint_pickle
+from workers.engines.bodies.sam3d.acceleration import accelerate, building
 from workers.engines.bodies.sam3d.image_stack import ImageStack, sharing_forwards
 from workers.engines.bodies.sam3d.prompting import Prompts, prompting
 from workers.engines.bodies.sam3d.recorded import SHAPES
@@ -33,11 +34,12 @@ class Estimator:
             import torch
             from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
         require_gpu(torch)
-        with report_missing_checkpoint(), _tensors_only(torch):
+        with report_missing_checkpoint(), _tensors_only(torch), building(config):
             model, settings = load_sam_3d_body(
                 config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
             )
         _check_filled(model)
+        accelerate(torch, model, config)
         self._fov = _fov_estimator(config.get("fov"))
         self._torch = torch
         self._mode = INFERENCE[config["mode"]]
@@ -49,6 +51,7 @@ class Estimator:
                 "backbone": str(settings.MODEL.BACKBONE.TYPE),
                 "uses_camera_centre": bool(settings.MODEL.DECODER.get("USE_INTRIN_CENTER", False)),
                 "device": str(torch.cuda.get_device_name(0)),
+                "dtype": str(getattr(model, "backbone_dtype", "unknown")).removeprefix("torch."),
             },
             {},
         )

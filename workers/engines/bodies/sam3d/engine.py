@@ -67,7 +67,7 @@ class Sam3dBody:
             kind="bodies",
             # what else results depend on: how boxes of masks are widened, and who finds an unknown camera
             version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}"
-            f"/mask_boxes{MASK_BOX_SCALE}{'/fov' if fov else ''}",
+            f"/mask_boxes{MASK_BOX_SCALE}{'/fov' if fov else ''}{chosen.precision_label()}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
             capabilities=(*CAPABILITIES, *CONTROLS[chosen.mode]),
@@ -77,7 +77,14 @@ class Sam3dBody:
                 "visibility tells what is inside the image, not what is hidden",
             ),
             weights=weights,
-            settings={"mode": chosen.mode, "lod": chosen.lod},
+            settings={
+                "profile": chosen.profile,
+                "dtype": str(ready["dtype"]),
+                "tf32": chosen.tf32,
+                "compile": chosen.compile,
+                "mode": chosen.mode,
+                "lod": chosen.lod,
+            },
         )
 
     def close(self) -> None:
@@ -263,6 +270,9 @@ def _spec(settings: Sam3dBodySettings, checkpoint: Path, assets: Path) -> HostSp
             "mhr_model": str(assets / "mhr_model.pt"),
             "fov": None if settings.fov is None else str(settings.fov),
             "mode": settings.mode,
+            "profile": settings.profile,
+            "tf32": settings.tf32,
+            "compile": settings.compile,
         },
         pythonpath=(str(settings.source),) if settings.source is not None else (),
         environment={"MOMENTUM_ENABLED": "0", "HF_HUB_OFFLINE": "1"},
