@@ -15,13 +15,12 @@ from workers.attempts import AttemptRunner
 from workers.engines.gpu_faults import DeviceLost
 from workers.engines.registry import EngineSet
 from workers.pipeline import Admission, Batcher, SharedEngines
+from workers.sharing import find_image, may_share
 
 log = logging.getLogger(__name__)
-# the kinds of job that share the engine; every other kind runs alone
-SHARED_KINDS = frozenset({"segment"})
 # how often the ledger is asked for further jobs while some run
 POLL_SECONDS = 0.02
-# memory of a segment job per pixel of its image: decoded, handed over, drawn on and encoded (3 bytes each),
+# memory of a job per pixel of its image: decoded, handed over, drawn on and encoded (3 bytes each),
 # and some masks. Chosen, not measured
 BYTES_PER_PIXEL = 16
 
@@ -66,9 +65,10 @@ class JobPool:
                 if job is not None:
                     with self._changed:
                         self._running[job.id] = job
-                    threads.submit(self._run_job, job)
+                    alone = self._runs_alone(job)
+                    threads.submit(self._run_job, job, alone)
                     # a job that runs alone waits for the others to end, and they must not be joined by more
-                    most = 0 if _runs_alone(job) else slots - 1
+                    most = 0 if alone else slots - 1
                     self._wait(lambda most=most: len(self._running) <= most)  # type: ignore[misc]
                 if self._ends:
                     break
@@ -85,10 +85,15 @@ class JobPool:
         if self._error is not None:
             raise self._error
 
-    def _run_job(self, job: JobRow) -> None:
+    def _runs_alone(self, job: JobRow) -> bool:
+        try:
+            return not may_share(self._db, job, self._engines)
+        except SQLAlchemyError:
+            return True
+
+    def _run_job(self, job: JobRow, alone: bool) -> None:
         with self._changed:
             sandbox = self._sandboxes.pop()
-        alone = _runs_alone(job)
         need = self._estimate_bytes(job)
 
         @contextmanager
@@ -134,13 +139,13 @@ class JobPool:
     def _estimate_bytes(self, job: JobRow) -> int:
         """The memory that a job's image needs; that of the largest image where the size is not known yet."""
         pixels = self._limits.image_pixels
-        if job.subject is not None:
-            try:
-                row = files.find_media(self._db, job.tenant, job.subject)
-            except SQLAlchemyError:
-                row = None
-            if row is not None and row.info.get("width") and row.info.get("height"):
-                pixels = int(row.info["width"]) * int(row.info["height"])
+        try:
+            image = find_image(self._db, job)
+            row = None if image is None else files.find_media(self._db, job.tenant, image)
+        except SQLAlchemyError:
+            row = None
+        if row is not None and row.info.get("width") and row.info.get("height"):
+            pixels = int(row.info["width"]) * int(row.info["height"])
         return pixels * BYTES_PER_PIXEL
 
     def _hand_back_others(self, job: JobRow) -> None:
@@ -152,11 +157,3 @@ class JobPool:
                 leases.hand_back(self._db, other)
             except SQLAlchemyError:
                 log.warning("job %s waits until its lease expires", other.id, exc_info=True)
-
-
-def _runs_alone(job: JobRow) -> bool:
-    """Whether a job has this process for itself.
-
-    So does one whose earlier attempt was lost: if it takes the process down again, it costs no other.
-    """
-    return job.kind not in SHARED_KINDS or job.attempt - job.handed_back > 1

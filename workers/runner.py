@@ -8,7 +8,7 @@ from storage.artefacts import ArtefactStore
 from storage.ledger import Database, JobRow, fairness, leases
 from workers.attempts import AttemptRunner
 from workers.engines.gpu_faults import DeviceLost
-from workers.engines.protocols import BatchedConceptEngine
+from workers.engines.protocols import BatchedBodyEngine, BatchedConceptEngine
 from workers.engines.registry import EngineSet
 from workers.job_pool import JobPool
 from workers.pipeline import Batcher, PipelineStats
@@ -126,4 +126,6 @@ class Runner:
 
 
 def _offers_batches(engines: EngineSet) -> bool:
-    return isinstance(engines.loaded.get("concepts"), BatchedConceptEngine)
+    return isinstance(engines.loaded.get("concepts"), BatchedConceptEngine) or isinstance(
+        engines.loaded.get("bodies"), BatchedBodyEngine
+    )

@@ -8,14 +8,16 @@ pictures of dressed bodies. The camera is assumed as in a job that gives none, u
 of 900 and more are for judging, smaller ones for tuning.
 
 MPJPE and PVE in mm with the roots aligned (of those that a person's fit turns, and of all vertices), PA-MPJPE
-after the best similarity; height in cm; trunk: degrees between true and found trunk; feet: share of the feet
-on the floor that are within 3 cm of the true floor after the best similarity of the whole scene. A body is
-wild when its trunk is off by over 25 degrees or its MPJPE is over 250 mm.
+after the best similarity; height in cm; trunk: degrees between true and found trunk. Feet: shares of those
+that truly stand, within 3 cm of the true floor after the best similarity of the whole scene, and within 3 cm
+of the floor that was found (without one: level, at their median). Gravity: degrees off, mean of all scenes. A
+body is wild when its trunk is off by over 25 degrees or its MPJPE is over 250 mm.
 """
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +107,28 @@ def find_standing_feet(scene: DrawnScene, found: Sequence[tuple[DrawnPerson, Bod
     return out
 
 
+def find_feet_on_found_floor(
+    scene: DrawnScene, found: Sequence[tuple[DrawnPerson, BodyEstimate]]
+) -> list[bool]:
+    """For each foot that truly stands on the floor, whether the found one is on the floor that was found."""
+    lowest = []
+    floor = found[0][1].floor
+    for person, body in found:
+        heights = floor.height(body.vertices) if floor is not None else -body.vertices[:, 1]
+        for chosen in _foot_vertices():
+            if abs(scene.heights(person.vertices[chosen]).min()) < STANDS:
+                lowest.append(float(heights[chosen].min()))
+    level = 0.0 if floor is not None or not lowest else float(np.median(lowest))
+    return [abs(height - level) < ON_FLOOR for height in lowest]
+
+
+def measure_gravity(scene: DrawnScene, body: BodyEstimate) -> float:
+    """Degrees between true and found gravity; without one, the image's own down."""
+    down = np.array([0.0, 1.0, 0.0]) if body.gravity is None else np.array(body.gravity.direction)
+    return float(np.degrees(np.arccos(np.clip(-down @ scene.up, -1, 1))))
+
+
+@lru_cache(maxsize=1)
 def _foot_vertices() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The vertices of the left and the right foot."""
     skeleton = load_skeleton()
@@ -131,7 +155,7 @@ def recover(
 
 
 def summarise(
-    report: Report, results: Sequence[Result], feet: Sequence[bool], missing: int, ms: float
+    report: Report, results: Sequence[Result], scenes: dict[str, float | None], missing: int, ms: float
 ) -> None:
     """Write the tables of all people."""
     table = report.table("Errors, mean / median", {"people": "", "n": "", **dict.fromkeys(COLUMNS, "")})
@@ -143,7 +167,7 @@ def summarise(
     wild = [r for r in results if r.is_wild]
     report.add(
         {
-            "feet within 3 cm of the floor": float(np.mean(feet)) if feet else None,
+            **scenes,
             "wild bodies": len(wild),
             "wild bodies without a flag": sum(not r.is_flagged for r in wild),
             "share flagged": float(np.mean([r.is_flagged for r in results])),
@@ -173,6 +197,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
     skinner = engine._skinner
     results: list[Result] = []
     feet: list[bool] = []
+    own_feet: list[bool] = []
+    gravity: list[float] = []
     missing, spent = 0, 0.0
     for number, scene in enumerate(draw_scenes(skinner, options.seed, options.count, draw_held_out_pose)):
         rng = np.random.default_rng([options.seed, number, 1])
@@ -184,4 +210,11 @@ def run(options: argparse.Namespace, report: Report) -> None:
         results += [compare(person, body) for person, body in found]
         if found:
             feet += find_standing_feet(scene, found)
-    summarise(report, results, feet, missing, 1e3 * spent / max(1, missing + len(results)))
+            own_feet += find_feet_on_found_floor(scene, found)
+            gravity.append(measure_gravity(scene, found[0][1]))
+    scenes = {
+        "feet within 3 cm of the true floor": float(np.mean(feet)) if feet else None,
+        "feet within 3 cm of the found floor": float(np.mean(own_feet)) if own_feet else None,
+        "gravity off by degrees": float(np.mean(gravity)) if gravity else None,
+    }
+    summarise(report, results, scenes, missing, 1e3 * spent / max(1, missing + len(results)))

@@ -96,7 +96,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
 
 def _track(truth: TruthVideo, path: Path, rate: float, keep: Path | None) -> list[TrackBoxes]:
     """The tracks of a dataset of one video, in pixels and frames of the video."""
-    saved = None if keep is None else keep / f"{path.stem}-{rate:g}.json"
+    saved = None if keep is None else keep / f"{path.stem}-{truth.first}-{rate:g}.json"
     if saved is not None and saved.is_file():
         return [_parse(item) for item in json.loads(saved.read_text())]
     tracks = _build_tracks(truth, path, rate)
@@ -128,13 +128,13 @@ def _build_tracks(truth: TruthVideo, path: Path, rate: float) -> list[TrackBoxes
         build_dataset(
             [source], Components(EngineTracks(engine, settings)), settings, folder / "work", folder / "data"
         )
-        return list(_read_tracks(Dataset(folder / "data")))
+        return list(_read_tracks(Dataset(folder / "data"), truth.first))
 
 
-def _read_tracks(data: Dataset) -> Iterator[TrackBoxes]:
+def _read_tracks(data: Dataset, first: int) -> Iterator[TrackBoxes]:
     for clip in data.clips():
         scale = clip.source.width / clip.row.width
-        numbers = [row.source_frame for row in clip.frames]
+        numbers = [first + row.source_frame for row in clip.frames]
         rows = [*clip.observations, *clip.rejected_observations]
         for track in clip.all_tracks:
             boxes = {
@@ -155,6 +155,8 @@ def _open_video(truth: TruthVideo, path: Path) -> Iterator[Path]:
             for index, pixels in enumerate(_read_frames(path)):
                 if index > max(truth.frames) + 1:
                     break
+                if index < truth.first:
+                    continue
                 if stream is None:
                     stream = container.add_stream("ffv1", rate=Fraction(truth.rate))
                     stream.height, stream.width = pixels.shape[:2]

@@ -25,11 +25,15 @@ GOOD_TRACK = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TruthVideo:
-    """Boxes by (label, id) and frame, in pixels; in the regions `ignored`, by frame, nothing is judged."""
+    """Boxes by (label, id) and frame, in pixels; in the regions `ignored`, by frame, nothing is judged.
+
+    Tracking begins with the frame `first`.
+    """
 
     video: str
     sha256: str | None
     rate: float
+    first: int
     frames: tuple[int, ...]
     boxes: Mapping[tuple[str, int], Mapping[int, Box]]
     ignored: Mapping[int, Sequence[Box]]
@@ -73,6 +77,7 @@ def read_truth(name: str) -> TruthVideo:
         video=content["video"],
         sha256=content["sha256"],
         rate=content["rate"],
+        first=content.get("first", 0),
         frames=tuple(content["frames"]),
         boxes={
             (item["label"], item["id"]): {int(frame): tuple(box) for frame, box in item["boxes"].items()}

@@ -35,7 +35,7 @@ from workers.settings import WorkerSettings
 TENANT, SIZE = "bench", (240, 320)
 # of the rate of one at a time: where an operator adds a worker
 LOAD = 0.9
-MULTIPLES = (2.0, 2.5, 3.0, 3.5, 4.0)
+MULTIPLES = (2.0, 2.5, 3.0, 3.5, 4.0, 4.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,13 +183,13 @@ def run(options: argparse.Namespace, report: Report) -> None:
     together = measure_and_add(options.jobs, 4 * backlog)
     rate = LOAD * alone.rate
     bound = measure_and_add(1, max(8, int(rate * options.seconds)), rate)
-    best = 0.0
+    best, busy = 0.0, 0.0
     for multiple in MULTIPLES:
         arriving = multiple * rate
         done = measure_and_add(options.jobs, max(16, int(arriving * options.seconds)), arriving)
         if done.p95 > bound.p95:
             break
-        best = multiple
+        best, busy = multiple, done.busy
     report.add(
         {
             "jobs/s with a backlog, ratio": together.rate / alone.rate,
@@ -197,5 +197,6 @@ def run(options: argparse.Namespace, report: Report) -> None:
             "busy share, one at a time": alone.busy,
             "p95 of one at a time at 0.9 of its rate, s": bound.p95,
             "jobs/s within that p95, ratio": best,
+            "busy share at that rate": busy,
         }
     )

@@ -1,6 +1,6 @@
-"""Convert the BlazePose detector and landmark models from TensorFlow Lite to ONNX.
+"""Convert the BlazePose detector and the landmark models of body and hand from TensorFlow Lite to ONNX.
 
-The two files lie in the MediaPipe wheel (Apache-2.0). Run with `pip install tflite ai-edge-litert onnx
+The files lie in the MediaPipe wheel (Apache-2.0). Run with `pip install tflite ai-edge-litert onnx
 onnxruntime numpy`:
 
     pip download --no-deps --python-version 3.11 --only-binary :all: mediapipe==0.10.21
@@ -26,15 +26,18 @@ from tflite_to_onnx import Converter
 MODELS = {
     "blazepose_detector.onnx": "mediapipe/modules/pose_detection/pose_detection.tflite",
     "blazepose_landmark_full.onnx": "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+    "hand_landmark_full.onnx": "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
 }
 # The same files lie in the wheel of every platform.
 SOURCE_SHA256 = {
     "blazepose_detector.onnx": "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
     "blazepose_landmark_full.onnx": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    "hand_landmark_full.onnx": "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
 }
 OUTPUTS = {
     "blazepose_detector.onnx": ["boxes", "scores"],
     "blazepose_landmark_full.onnx": ["landmarks", "presence", "mask", "heatmap", "world"],
+    "hand_landmark_full.onnx": ["landmarks", "presence", "handedness", "world"],
 }
 
 

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from maquette.contract import JobRequest
+from maquette.contract import BodiesJob, JobRequest, ObjectsJob
+from maquette.contract.requests import ReconstructionJob
 
 from service import catalogue
 from service.problems import ServiceProblem
@@ -29,7 +30,7 @@ class Router:
         self._lock = threading.Lock()
 
     def choose_queue(self, request: JobRequest) -> str:
-        """The queue for a request; raises ServiceProblem when no worker has its engine."""
+        """The queue for a request; raises ServiceProblem when no worker has its engines."""
         if request.engine == DEFAULT_QUEUE:
             return DEFAULT_QUEUE
         workers = self._list_workers()
@@ -40,6 +41,7 @@ class Router:
                         return queue
             return DEFAULT_QUEUE
         if queue := _find_queue(request.engine, workers):
+            _require_concepts(request, [worker for worker in workers if worker.queue == queue])
             return queue
         for known in catalogue.KNOWN:
             if known.name == request.engine:
@@ -67,3 +69,27 @@ def _find_queue(engine: str, workers: Sequence[WorkerRow]) -> str | None:
         if any(info["name"] == engine and info["available"] for info in worker.engines):
             return worker.queue
     return None
+
+
+def _require_concepts(request: JobRequest, workers: Sequence[WorkerRow]) -> None:
+    """Raise ServiceProblem for prompts that workers without a concept engine cannot answer."""
+    if not _needs_concepts(request):
+        return
+    if any(info["kind"] == "concepts" and info["available"] for worker in workers for info in worker.engines):
+        return
+    raise ServiceProblem(
+        "engine_unavailable",
+        422,
+        f"the workers of engine {request.engine!r} have no engine that finds objects: run a segment or track "
+        "job first and name it in 'from_job', or give 'masks'",
+    )
+
+
+def _needs_concepts(request: JobRequest) -> bool:
+    """Whether a reconstruction has to find its objects or people first, or follow them through a video."""
+    if isinstance(request, BodiesJob):
+        return request.from_job is None and not (request.image and (request.boxes or request.masks))
+    if isinstance(request, ReconstructionJob):
+        has_prompts = bool(request.text or request.boxes or request.points)
+        return has_prompts or (isinstance(request, ObjectsJob) and request.video is not None)
+    return False

@@ -19,7 +19,7 @@ from tests.support.scenes import load_motorcycle
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 
-FRAMES, SIZE = 12, (160, 240)
+FRAMES, SIZE = 6, (160, 240)
 OPTIONS: dict[str, Any] = {"clip_seconds": 0.6, "size": 200}
 # a wall behind everything, which approaches
 DEPTH = np.stack([np.full(SIZE, 4.0 - 0.1 * frame) for frame in range(FRAMES)])
@@ -91,7 +91,7 @@ def test_folders_files_and_arrays_give_the_same_boxes(
 @pytest.mark.parametrize(
     ("maps", "code"),
     [
-        (DEPTH[:6], "depth_mismatch"),
+        (DEPTH[:3], "depth_mismatch"),
         (DEPTH[:, :-2], "depth_mismatch"),
     ],
     ids=["too few", "too small"],

@@ -17,7 +17,7 @@ from tests.support.scenes import write_ball_video
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
-FRAMES = 36
+FRAMES = 18
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def agreement(frames: Any, truth: list[NDArray[np.bool_]], number: int = 1) -> l
 
 def test_frames_arrive_while_the_job_runs(mq: Maquette, video: Video) -> None:
     path, truth = video
-    job = mq.track(path, prompts=[{"frame": 18, "box": bounding_box(truth[18])}], direction="both")
+    job = mq.track(path, prompts=[{"frame": 9, "box": bounding_box(truth[9])}], direction="both")
     frames = list(job.frames())
     assert [frame.index for frame in frames] == list(range(FRAMES))
     assert np.mean(agreement(frames, truth)) > 0.85
@@ -65,25 +65,25 @@ def test_a_correction_and_a_removal(mq: Maquette, video: Video) -> None:
     elsewhere = (270, 180, 310, 220)
     prompts = [
         {"frame": 0, "box": elsewhere},
-        {"frame": 12, "object": 1, "box": bounding_box(truth[12])},
-        {"frame": 24, "object": 1, "remove": True},
+        {"frame": 6, "object": 1, "box": bounding_box(truth[6])},
+        {"frame": 12, "object": 1, "remove": True},
     ]
     frames = list(mq.track(path, prompts=prompts).frames())
-    late = [frame for frame in frames if frame.index >= 24]
+    late = [frame for frame in frames if frame.index >= 12]
     assert late and not any(frame.objects for frame in late)
-    corrected = [frame for frame in frames if 12 <= frame.index < 24]
+    corrected = [frame for frame in frames if 6 <= frame.index < 12]
     assert np.mean(agreement(corrected, truth)) > 0.85
 
 
 def test_a_frame_of_a_video_is_segmented(mq: Maquette, video: Video) -> None:
     path, truth = video
-    prompt = {"box": bounding_box(truth[25]), "points": [(10, 10, 0)]}
-    result = mq.segment(path, frame=25, prompts=[prompt], outputs=["polygons", "png"]).wait()
+    prompt = {"box": bounding_box(truth[15]), "points": [(10, 10, 0)]}
+    result = mq.segment(path, frame=15, prompts=[prompt], outputs=["polygons", "png"]).wait()
     [instance] = result.instances
-    assert mask_iou(instance.mask, truth[25]) > 0.9
-    assert result.data.frame == 25 and instance.data.prompt.kind == "prompt"
+    assert mask_iou(instance.mask, truth[15]) > 0.9
+    assert result.data.frame == 15 and instance.data.prompt.kind == "prompt"
     flat = list(instance.data.polygons or [])
-    polygons = coco.decode(coco.merge(coco.frPyObjects(flat, *truth[25].shape))).astype(bool)
+    polygons = coco.decode(coco.merge(coco.frPyObjects(flat, *truth[15].shape))).astype(bool)
     assert mask_iou(polygons, instance.mask) > 0.97
     assert instance.data.borders == []
     assert any(artefact.name == "mask-000.png" for artefact in result.artefacts)
@@ -95,26 +95,26 @@ def test_a_frame_of_a_video_is_segmented(mq: Maquette, video: Video) -> None:
 def test_a_session_is_prompted_corrected_and_propagated(mq: Maquette, video: Video) -> None:
     path, truth = video
     with mq.session(path) as session:
-        first = session.prompt(10, box=bounding_box(truth[10]))
+        first = session.prompt(5, box=bounding_box(truth[5]))
         assert first.object == 1 and first.preview is not None
-        assert mask_iou(first.preview.mask, truth[10]) > 0.9
-        wrong = session.prompt(10, box=(270, 180, 310, 220))
+        assert mask_iou(first.preview.mask, truth[5]) > 0.9
+        wrong = session.prompt(5, box=(270, 180, 310, 220))
         assert wrong.object == 2
         session.undo()
         assert [item.object for item in session.data.prompts] == [1]
         frames = list(session.propagate(direction="both").frames())
         assert np.mean(agreement(frames, truth)) > 0.85
         # a point alone starts from the object's propagated mask on that frame
-        y, x = np.argwhere(truth[25]).mean(0)
-        corrected = session.prompt(25, points=[(x, y)], object=1)
-        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[25]) > 0.85
-        # propagation from frame 20 starts from the object's known mask there
-        again = list(session.propagate(start_frame=20, max_frames=8).frames())
-        assert [frame.index for frame in again] == list(range(20, 28))
+        y, x = np.argwhere(truth[13]).mean(0)
+        corrected = session.prompt(13, points=[(x, y)], object=1)
+        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[13]) > 0.85
+        # propagation from frame 10 starts from the object's known mask there
+        again = list(session.propagate(start_frame=10, max_frames=5).frames())
+        assert [frame.index for frame in again] == list(range(10, 15))
         assert np.mean(agreement(again, truth)) > 0.85
-        session.prompt(27, object=1, remove=True)
-        ended = list(session.propagate(start_frame=20).frames())
-        assert [f.index for f in ended if f.objects] == list(range(20, 27))
+        session.prompt(14, object=1, remove=True)
+        ended = list(session.propagate(start_frame=10).frames())
+        assert [f.index for f in ended if f.objects] == list(range(10, 14))
     with pytest.raises(NotFound):
         mq.resume_session(session.id)
 
@@ -123,8 +123,8 @@ def test_corrections_that_meet_no_object_are_refused_at_once(
     mq: Maquette, stack: Stack, video: Video
 ) -> None:
     path, truth = video
-    box = bounding_box(truth[10])
-    prompts = [{"frame": 10, "box": box}, {"frame": 5, "object": 1, "points": [(300, 20, 0)]}]
+    box = bounding_box(truth[6])
+    prompts = [{"frame": 6, "box": box}, {"frame": 3, "object": 1, "points": [(300, 20, 0)]}]
     with pytest.raises(InvalidRequest) as caught:
         mq.track(path, prompts=prompts)
     assert caught.value.code == "prompt_without_object"
@@ -133,7 +133,7 @@ def test_corrections_that_meet_no_object_are_refused_at_once(
     assert outcome.status != 0 and "at least one on it" in outcome.stderr + outcome.stdout
     # backward, the correction meets the object
     frames = list(mq.track(path, prompts=prompts, direction="backward").frames())
-    assert [frame.index for frame in frames if frame.objects] == list(range(11))
+    assert [frame.index for frame in frames if frame.objects] == list(range(7))
 
 
 def test_sessions_refuse_impossible_prompts(mq: Maquette, video: Video) -> None:
@@ -152,7 +152,7 @@ def test_sessions_refuse_impossible_prompts(mq: Maquette, video: Video) -> None:
         session.prompt(0)
     session.prompt(5, box=bounding_box(truth[5]))
     with pytest.raises(ApiError) as caught:
-        session.propagate(start_frame=20)
+        session.propagate(start_frame=12)
     assert caught.value.code == "object_not_followed"
     with pytest.raises(ApiError) as caught:
         mq.session(path, text="gargoyle")
@@ -166,10 +166,10 @@ def test_a_session_of_the_asynchronous_client(stack: Stack, video: Video) -> Non
         async with AsyncMaquette(stack.url, api_key=stack.api_key) as mq, await mq.session(path) as session:
             prompted = await session.prompt(0, box=bounding_box(truth[0]))
             assert prompted.preview is not None and mask_iou(prompted.preview.mask, truth[0]) > 0.9
-            job = await session.propagate(max_frames=10)
+            job = await session.propagate(max_frames=6)
             return [frame.index async for frame in job.frames()]
 
-    assert asyncio.run(work()) == list(range(10))
+    assert asyncio.run(work()) == list(range(6))
 
 
 def test_the_command_line_tracks_and_annotates(stack: Stack, video: Video, tmp_path: Path) -> None:

@@ -1,13 +1,11 @@
 """Code is written once: no six lines stand in two places."""
 
-import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.sources import Function, Source, sources
-from tests.support.paths import REPOSITORY
+from tests.architecture.sources import Source, sources
 
 LINES = 6
 # lines of a run that say more than a bracket or a keyword; with fewer it is layout
@@ -35,9 +33,9 @@ def test_no_six_lines_stand_in_two_places() -> None:
 
 def list_runs(source: Source) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Runs of lines, each with the number of its first: no blank lines, comments, imports or signatures."""
-    text = (REPOSITORY / source.path).read_text(encoding="utf-8").splitlines()
-    shared = [node for node in source.nodes if isinstance(node, ast.Import | ast.ImportFrom | Function)]
-    skipped = {number for node in shared for number in list_shared_lines(node)}
+    text = source.read().splitlines()
+    signatures = (range(function.line, function.body_line) for function in source.functions)
+    skipped = {number for lines in (*source.imports, *signatures) for number in lines}
     code = [
         (number, line.strip())
         for number, line in enumerate(text, 1)
@@ -48,10 +46,3 @@ def list_runs(source: Source) -> Iterator[tuple[int, tuple[str, ...]]]:
         meaningful = sum(len(line) >= MEANINGFUL_LENGTH for _, line in run)
         if meaningful >= MEANINGFUL_LINES and not any(number in skipped for number, _ in run):
             yield run[0][0], tuple(line for _, line in run)
-
-
-def list_shared_lines(node: ast.Import | ast.ImportFrom | Function) -> range:
-    """The lines of an import, or of a function's signature."""
-    if isinstance(node, Function):
-        return range(node.lineno, node.body[0].lineno)
-    return range(node.lineno, (node.end_lineno or node.lineno) + 1)

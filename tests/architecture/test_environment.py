@@ -11,7 +11,10 @@ ALLOWED = {"storage/environment.py", "clients/python/maquette/settings.py"}
 
 def environment_lines(source: Source) -> Iterator[int]:
     """The lines that name `os.environ` or `os.getenv`, or import them."""
-    for node in source.nodes:
+    text = source.read()
+    # few files are worth a syntax tree
+    tree = ast.parse(text if "environ" in text or "getenv" in text else "")
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
             names = {node.attr}
         elif isinstance(node, ast.ImportFrom) and node.module == "os":

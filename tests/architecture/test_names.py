@@ -16,7 +16,7 @@ def test_functions_are_verbs() -> None:
     nouns = [
         f"{source.path}: {function.name}"
         for source in sources()
-        for function in source.functions()
+        for function in source.functions
         if function.name.endswith("_of")
     ]
     assert nouns == []

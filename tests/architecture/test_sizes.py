@@ -10,8 +10,8 @@ def test_no_function_is_longer_than_a_screen() -> None:
     long = [
         f"{source.path}: {function.name} has {lines} lines"
         for source in sources()
-        for function in source.functions()
-        if (lines := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES
+        for function in source.functions
+        if (lines := function.end_line - function.line + 1) > FUNCTION_LINES
     ]
     assert long == []
 

@@ -221,3 +221,30 @@ def test_checkpoints_that_are_missing_empty_or_unsafe_say_so(checkpoint: Any, tm
             checkpoint(content)
         assert refused.value.code == code
     assert not ran.exists()
+
+
+@pytest.mark.parametrize(("profile", "half"), [("fast", True), ("exact", False)])
+def test_exact_keeps_the_backbone_in_float32(
+    cpu: pytest.MonkeyPatch, tmp_path: Path, profile: str, half: bool
+) -> None:
+    model = {"IMAGE_SIZE": [SIDE, SIDE], "BACKBONE": {"TYPE": "none"}, "DECODER": {}, "MHR_HEAD": {}}
+    train = {"USE_FP16": True, "FP16_TYPE": "bfloat16"}
+    (tmp_path / "model_config.yaml").write_text(json.dumps({"MODEL": model, "TRAIN": train}))
+    torch.save({"head_pose.faces": torch.full((4, 3), 9)}, tmp_path / "model.ckpt")
+    built: list[Any] = []
+
+    def build(settings: Any) -> Network:
+        built.append(settings.TRAIN.USE_FP16)
+        return Network(filled=False)
+
+    cpu.setattr(build_models, "SAM3DBody", build)
+    read = build_models.get_config
+    child.Estimator(
+        {
+            "checkpoint": str(tmp_path / "model.ckpt"),
+            "mhr_model": "mhr_model.pt",
+            "mode": "body",
+            "profile": profile,
+        }
+    )
+    assert built == [half] and build_models.get_config is read

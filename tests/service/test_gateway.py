@@ -13,6 +13,7 @@ from maquette.contract import JobRequest
 from pydantic import TypeAdapter
 
 from service.dispatch.routing import Router
+from service.problems import ServiceProblem
 from service.state import State
 from storage.ledger import fleet, jobs, leases
 from tests.support.ledger_files import add_artefact
@@ -245,5 +246,38 @@ def test_auto_takes_the_best_engine_that_is_connected(
         assert router.choose_queue(options(request)) == "sam3"
         assert router.choose_queue(options({**request, "engine": "default"})) == "default"
         assert router.choose_queue(options({**request, "kind": "scene"})) == "default"
+    finally:
+        fleet.leave(state.db, "big")
+
+
+@pytest.mark.parametrize(
+    ("more", "is_accepted"),
+    [
+        ({"kind": "objects", "text": ["cup"]}, False),
+        ({"kind": "objects", "boxes": [{"x0": 0, "y0": 0, "x1": 9, "y1": 9}]}, False),
+        ({"kind": "objects", "image": None, "from_job": "job_" + "0" * 28}, True),
+        ({"kind": "bodies"}, False),
+        ({"kind": "bodies", "boxes": [{"x0": 0, "y0": 0, "x1": 9, "y1": 9}]}, True),
+        ({"kind": "bodies", "image": None, "from_job": "job_" + "0" * 28}, True),
+        ({"kind": "bodies", "image": None, "video": {"id": "0" * 64}}, False),
+    ],
+)
+def test_prompts_that_the_workers_of_an_engine_cannot_answer_are_refused_at_once(
+    state: State, image: str, more: dict[str, Any], is_accepted: bool
+) -> None:
+    kind = more["kind"]
+    fleet.announce(state.db, "big", "big", [{"name": "huge", "kind": kind, "available": True}])
+    router, medium = Router(state.db, 20), {"image": {"id": image}}
+    request = TypeAdapter(JobRequest).validate_python({**medium, "engine": "huge", **more})
+    try:
+        if is_accepted:
+            assert router.choose_queue(request) == "big"
+            return
+        with pytest.raises(ServiceProblem, match="from_job") as refused:
+            router.choose_queue(request)
+        assert refused.value.problem.status == 422
+        both = [{"name": "huge", "kind": kind, "available": True}, {"name": "c", "kind": "concepts"}]
+        fleet.announce(state.db, "big", "big", [{**each, "available": True} for each in both])
+        assert Router(state.db, 20).choose_queue(request) == "big"
     finally:
         fleet.leave(state.db, "big")

@@ -1,6 +1,8 @@
 """A worker's view of dataset jobs without a queue: a ledger, a store, and a tracker of the tests' own."""
 
+import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from workers.errors import Parked, RetryPart
 from workers.geometry.boxes import bounding_box
 from workers.jobs import run_kind, run_part
 from workers.jobs.context import JobContext
+from workers.settings import WorkerSettings
 
 TENANT, QUEUE, FRAMES = "t", "q", 72
 
@@ -71,6 +74,12 @@ class Heartbeat:
 
     def check(self) -> None:
         return
+
+
+@lru_cache(maxsize=4)
+def read_settings(environment: frozenset[tuple[str, str]]) -> WorkerSettings:
+    """The settings of a worker in an environment: reading them is a sixth of a small job."""
+    return WorkerSettings()
 
 
 class World:
@@ -138,7 +147,8 @@ class World:
         """One message: a part, or the job itself, which has a manifest at its end."""
         row = leases.claim(self.db, self.queued(job_id)[0], "w", 600)
         assert row is not None
-        context = JobContext(row, heartbeat, self.db, self.store, self.engines, self.sandbox)  # type: ignore[arg-type]
+        settings = read_settings(frozenset(os.environ.items()))
+        context = JobContext(row, heartbeat, self.db, self.store, self.engines, self.sandbox, settings)  # type: ignore[arg-type]
         if row.parent is not None:
             try:
                 outcome = run_part(context)

@@ -23,7 +23,8 @@ FRAMES, LONG = 120, 200
 SOME_SKIPPED = 3
 FLAGS = ("--text", "motorcycle", "--frame-rate", "10")
 FORMATS = {
-    "lerobot": ("--format-option", "lerobot.actions=subject"),
+    # a policy is trained on these images, without a GPU
+    "lerobot": ("--format-option", "lerobot.actions=subject", "--format-option", "lerobot.side=64"),
     "webdataset": (),
     "neural-assets": (),
 }

@@ -1,9 +1,20 @@
 """What tests of several units share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from workers.engines.rasterisers.choice import choose_rasteriser
 from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembering_networks() -> Iterator[None]:
+    """An image costs a second of CPU: it is shown once to the networks of the default engines."""
+    from tests.support.network_memo import remembered_answers
+
+    with remembered_answers():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from workers.engines.gpu_faults import is_device_lost, is_out_of_memory, release_memory, synchronize
+from workers.engines.gpu_faults import (
+    is_child_lost,
+    is_device_lost,
+    is_out_of_memory,
+    release_memory,
+    synchronize,
+)
 from workers.pipeline.stats import PipelineStats
 
 # how often a job that waits for its call looks whether it has to stop
@@ -176,7 +182,8 @@ class Batcher:
                 for call in group:
                     call.finish(result)
             return
-        if len(groups) == 1 or is_device_lost(error):
+        # nothing succeeds on a lost device; its jobs are tried again, each alone
+        if len(groups) == 1 or is_device_lost(error) or is_child_lost(error):
             for call in calls:
                 call.finish(error=error)
             return

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workers.engines.gpu_faults import is_out_of_memory, release_memory
 from workers.engines.protocols import (
+    BatchedBodyEngine,
     BatchedConceptEngine,
     Box,
     ConceptEngine,
@@ -23,6 +24,7 @@ from workers.engines.protocols import (
 )
 from workers.engines.registry import EngineSet
 from workers.pipeline.batcher import Batcher, Operation
+from workers.pipeline.shared_bodies import BodyOperations, SharedBodies
 
 
 class SharedEngines:
@@ -32,12 +34,16 @@ class SharedEngines:
         self._engines, self._batcher = engines, batcher
         concepts = engines.loaded.get("concepts")
         self._operations = None if concepts is None else ConceptOperations(concepts)
+        bodies: Any = engines.loaded.get("bodies")
+        self._bodies = BodyOperations(bodies) if isinstance(bodies, BatchedBodyEngine) else None
 
     def open(self, check: Callable[[], None]) -> EngineSet:
         """The engines for one job, whose waiting calls end when `check` raises."""
         loaded = dict(self._engines.loaded)
         if self._operations is not None:
             loaded["concepts"] = SharedConcepts(self._operations, self._batcher, check)
+        if self._bodies is not None:
+            loaded["bodies"] = SharedBodies(self._bodies, self._batcher, check)
         return EngineSet(self._engines.suite, loaded, self._engines.failures)
 
 

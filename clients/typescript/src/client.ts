@@ -102,16 +102,22 @@ export class Maquette {
     return `${this.#url}/v1/uploads/${id}/content`;
   }
 
+  /** The bytes of an upload, not yet read. */
+  uploadContent(id: string, signal?: AbortSignal): Promise<Response> {
+    return this.#read(this.uploadUrl(id), signal);
+  }
+
   artefactUrl(sha256: string): string {
     return `${this.#url}/v1/artefacts/${sha256}`;
   }
 
   /** The bytes of an artefact, not yet read. */
-  async artefact(sha256: string, signal?: AbortSignal): Promise<Response> {
-    const answer = await this.#fetch(this.artefactUrl(sha256), {
-      headers: this.#headers,
-      signal: signal ?? null,
-    });
+  artefact(sha256: string, signal?: AbortSignal): Promise<Response> {
+    return this.#read(this.artefactUrl(sha256), signal);
+  }
+
+  async #read(url: string, signal?: AbortSignal): Promise<Response> {
+    const answer = await this.#fetch(url, { headers: this.#headers, signal: signal ?? null });
     if (!answer.ok) throw await readProblem(answer);
     return answer;
   }

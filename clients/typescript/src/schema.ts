@@ -836,6 +836,12 @@ export interface components {
          * @description One person of an image.
          */
         BodyResult: {
+            /**
+             * Ambiguous Limbs
+             * @description What may as well point the other way along depth, for all that the image tells.
+             * @default []
+             */
+            ambiguous_limbs?: ("left_arm" | "right_arm" | "left_leg" | "right_leg" | "trunk")[];
             box: components["schemas"]["Box"];
             camera: components["schemas"]["CameraModel"];
             /** Confidence */

@@ -41,6 +41,7 @@ export async function send(target: Target, sending: Sending): Promise<Received> 
 // fetch reports no progress of what it sends
 function sendWithProgress(target: Target, sending: Sending): Promise<Received> {
   return new Promise((resolve, reject) => {
+    sending.signal?.throwIfAborted();
     const request = new XMLHttpRequest();
     request.open(sending.method, target.url + sending.path);
     request.responseType = "json";

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.support.synthetic_bodies import make_body
 from workers.engines.objects.default import DefaultObjects
-from workers.engines.protocols import BodyEstimate
+from workers.engines.protocols import BodyEstimate, FloorPlane
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import silhouette
 from workers.jobs.scene.scene_scale import estimate_ground, place_on_ground
@@ -39,7 +39,7 @@ def test_a_ball_on_the_ground_has_its_true_size_and_distance(radius: float, ahea
     alone = DefaultObjects().reconstruct(image, mask, camera=CAMERA)
     ground = estimate_ground([standing()])
     assert ground is not None
-    assert ground.ground_y == pytest.approx(HEIGHT) and ground.people_z == pytest.approx(FEET)
+    assert ground.offset == pytest.approx(HEIGHT) and ground.people_z == pytest.approx(FEET)
     placed = place_on_ground(alone, mask, CAMERA, ground, contact=True)
     points = placed.pose.apply(placed.mesh.vertices)
     assert np.median(points[:, 2]) == pytest.approx(ahead, rel=0.08)
@@ -72,3 +72,19 @@ def test_a_metric_object_stays_where_it_is() -> None:
     ground = estimate_ground([standing()])
     assert ground is not None and place_on_ground(known, mask, CAMERA, ground, contact=True) is known
     assert estimate_ground([]) is None
+
+
+def test_the_floor_of_the_bodies_is_the_ground_of_the_scene() -> None:
+    """A camera that looks 20 degrees down, and a ball on the floor that the people stand on."""
+    s, c = np.sin(np.radians(20.0)), np.cos(np.radians(20.0))
+    floor = FloorPlane(normal=(0.0, -c, -s), offset=HEIGHT, feet=2, people=1)
+    tilt = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    solid = trimesh.creation.icosphere(subdivisions=4, radius=0.3)
+    centre = tilt @ np.array([0.2, HEIGHT - 0.3, 4.0])
+    mask = silhouette(np.asarray(solid.vertices) + centre, np.asarray(solid.faces), CAMERA)
+    alone = DefaultObjects().reconstruct(np.full((480, 640, 3), 128, np.uint8), mask, camera=CAMERA)
+    ground = estimate_ground([replace(standing(), floor=floor)])
+    assert ground is not None and ground.normal == floor.normal and ground.offset == HEIGHT
+    placed = place_on_ground(alone, mask, CAMERA, ground, contact=True)
+    points = placed.pose.apply(placed.mesh.vertices)
+    assert np.median(points[:, 2]) == pytest.approx(centre[2], rel=0.1) and "on_ground" in placed.flags

@@ -23,7 +23,8 @@ class StableWorldModelLance(Exporter):
     (1,).
 
     The folder is a LanceDB database and each split one of its tables. A frame that is already square with
-    `side` pixels keeps its bytes. The library adds names and times of its own, so two exports differ.
+    `side` pixels keeps its bytes. The library adds names and times of its own, so two exports differ. Of an
+    export that was stopped the images are kept, and the tables, which are whole or absent, written again.
     """
 
     side: Annotated[int, "pixels of the square images", SIDES] = 224

@@ -1,6 +1,7 @@
 """The columns of tables: the types of values, and how they are read off a row class."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -29,8 +30,15 @@ _KINDS: dict[Any, str] = {
 }
 
 
-def list_columns(row: type[Any]) -> list[ColumnSpec]:
+def list_columns(row: type[Any]) -> tuple[ColumnSpec, ...]:
     """The columns of a row class, in order."""
+    # mypy takes type[Any] for something that has no hash
+    hashable: Any = row
+    return _read_columns(hashable)
+
+
+@cache
+def _read_columns(row: type[Any]) -> tuple[ColumnSpec, ...]:
     hints = get_type_hints(row, include_extras=True)
     columns = []
     for item in fields(row):
@@ -41,4 +49,4 @@ def list_columns(row: type[Any]) -> list[ColumnSpec]:
             annotation = next(part for part in get_args(annotation) if part is not type(None))
             nullable = True
         columns.append(ColumnSpec(item.name, _KINDS[annotation], nullable, doc))
-    return columns
+    return tuple(columns)

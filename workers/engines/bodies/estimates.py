@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.fit import BodyFit
+from workers.engines.bodies.hypotheses import Resolution
 from workers.engines.bodies.kinematics import SHAPE
 from workers.engines.bodies.people import VISIBLE, PersonObservation
-from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
+from workers.engines.bodies.rig import RELAXED_CURL, Skinner, pose_rig, skin_rig
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.geometry.borders import box_touches_border
 from workers.geometry.cameras import Camera
@@ -18,22 +19,30 @@ Floats = NDArray[np.float64]
 HIGH_ERROR = 0.03
 # Landmarks outside the image, and pixels from the box to the border, at which a body is flagged as truncated.
 TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
+# Misfit at which a fit's landmarks contradict each other as often as not, and the width of the change; what
+# an ambiguous limb leaves of the confidence. Set so that the confidence is the share of drawn people who are
+# right (PA-MPJPE under 70 mm, trunk within 15 degrees): docs/benchmarks/bodies.md.
+CONTRADICTION, CONTRADICTION_WIDTH, AMBIGUOUS_CONFIDENCE = 2.4, 0.3, 0.75
+# Confidence under which a body is flagged: nearly all wild ones are, and half of those are right.
+LOW_CONFIDENCE = 0.6
 # BlazePose's landmarks of shoulders to wrists and hips to ankles.
 BODY = [*range(11, 17), *range(23, 29)]
 
 
 def estimate_body(
-    person: PersonObservation, fit: BodyFit, skinner: Skinner, ambiguous: tuple[str, ...] = ()
+    person: PersonObservation, fit: BodyFit, skinner: Skinner, alone: Resolution
 ) -> BodyEstimate:
-    """The estimate of one person in the camera frame, with its flags; `ambiguous` names limbs."""
+    """The estimate of one person in the camera frame, with its flags; `alone` is the fit to landmarks."""
     observed, camera = person.landmarks, person.landmarks.camera
-    rig = skinner.rig(fit.state)
+    curls = np.where(np.isfinite(person.curls), person.curls, RELAXED_CURL)
+    rig = skinner.rig(fit.state, curls)
     _, joints = pose_rig(rig)
     distance = np.linalg.norm(fit.pixels - observed.pixels, axis=1)
     pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
     kinematics = skinner.kinematics
     shape = kinematics.coefficients(fit.state.shape)
     model = kinematics.skeleton.model
+    confidence = rate_fit(person, fit, alone)
     return BodyEstimate(
         rig=rig,
         vertices=skin_rig(rig),
@@ -45,22 +54,27 @@ def estimate_body(
         parameters={
             **{name: [float(v)] for name, v in zip(model.shape_names, shape, strict=True)},
             "fit_shape": [float(v) for v in fit.state.shape[: len(SHAPE)]],
+            "finger_bend_left": curls[0].tolist(),
+            "finger_bend_right": curls[1].tolist(),
+            "hands_seen": np.isfinite(person.curls[:, 0]).astype(float).tolist(),
             "stature_m": [float(np.ptp(rig.rest_vertices[:, 1]))],
         },
         camera=camera,
         box=person.box,
         scale_source="prior",
-        confidence=rate_fit(person, fit),
+        confidence=confidence,
         reprojection_error=pixels,
-        flags=(*_find_flags(person, fit), *(("depth_ambiguous",) if ambiguous else ())),
-        ambiguous_limbs=ambiguous,
+        flags=_find_flags(person, fit, alone, confidence),
+        ambiguous_limbs=alone.ambiguous,
     )
 
 
-def rate_fit(person: PersonObservation, fit: BodyFit) -> float:
-    """The confidence in [0, 1] of a person's fit."""
+def rate_fit(person: PersonObservation, fit: BodyFit, alone: Resolution) -> float:
+    """The confidence in [0, 1] of a person's fit: how often such a pose is right, as drawn scenes show."""
     certainty = float(np.exp(-((fit.error / HIGH_ERROR) ** 2) / 4))
-    return float(person.score * person.landmarks.confidence[BODY].mean() * certainty)
+    contradiction = np.exp((alone.fit.misfit - CONTRADICTION) / CONTRADICTION_WIDTH)
+    agreement = (AMBIGUOUS_CONFIDENCE if alone.ambiguous else 1.0) / (1.0 + float(contradiction))
+    return float(person.score * person.landmarks.confidence[BODY].mean() * certainty * agreement)
 
 
 def scale_about_camera(body: BodyEstimate, factor: float) -> BodyEstimate:
@@ -92,7 +106,9 @@ def measure_height(rig: Rig) -> float:
     return float(np.ptp(rig.rest_vertices[:, 1]))
 
 
-def _find_flags(person: PersonObservation, fit: BodyFit) -> tuple[str, ...]:
+def _find_flags(
+    person: PersonObservation, fit: BodyFit, alone: Resolution, certainty: float
+) -> tuple[str, ...]:
     camera, confidence = person.landmarks.camera, person.landmarks.confidence[BODY]
     flags = ["default_engine", "scale_not_metric"]
     if camera.source == "assumed":
@@ -106,6 +122,12 @@ def _find_flags(person: PersonObservation, fit: BodyFit) -> tuple[str, ...]:
         flags.append("truncated")
     if fit.error > HIGH_ERROR:
         flags.append("high_reprojection_error")
+    if alone.ambiguous:
+        flags.append("depth_ambiguous")
+    if certainty < LOW_CONFIDENCE:
+        flags.append("low_confidence")
+    if person.crowded:
+        flags.append("several_people")
     return tuple(flags)
 
 

@@ -21,7 +21,7 @@ from workers.engines.bodies.observations import (
     LandmarkObservation,
 )
 from workers.engines.bodies.pose_prior import load_pose_prior
-from workers.engines.bodies.pose_terms import PoseTerms
+from workers.engines.bodies.pose_terms import PRIOR_WORTH, PoseTerms
 
 Floats = NDArray[np.float64]
 Extra = Callable[[BodyState, PosedSkeleton], tuple[Floats, Floats, float]]
@@ -49,7 +49,7 @@ class FitPrior:
 
     `size` is the mean length of the bones in units of 10 cm of stature about 1.70 m, see `BodyFitter.height`;
     `youth` is Anny's. Their spreads are deviations; that of youth holds for a body of which all is seen. `up`
-    is a unit vector in the camera frame.
+    is a unit vector in the camera frame, `pose_worth` the weight of the prior over poses.
     """
 
     size: float = 0.0
@@ -58,6 +58,7 @@ class FitPrior:
     youth_spread: float = YOUTH_SPREAD
     girth_spread: float = GIRTH_SPREAD
     up: tuple[float, float, float] = (0.0, -1.0, 0.0)
+    pose_worth: float = PRIOR_WORTH
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +96,8 @@ class BodyFitter:
         It is in units of 10 cm about 1.70 m, as long as the bones of a neutral adult of that height.
         """
         weights = observed.bone_weights[SCALE_BONES]
+        if not weights.any():
+            return 0.0
         ratio = float((weights @ observed.lengths[SCALE_BONES]) / (weights @ self._lengths[SCALE_BONES]))
         return float(np.clip(trust * (ratio - 1.0) / self._growth, -3.0, 3.0))
 
@@ -187,7 +190,7 @@ class BodyFitter:
             return np.zeros(1), np.zeros((1, self.kinematics.size)), float("inf")
         shape = self._shape(state, observed, prior)
         plain = [self._directions(posed, observed), shape]
-        robust = [image, self._pose.evaluate(state, np.array(prior.up))]
+        robust = [image, self._pose.evaluate(state, np.array(prior.up), prior.pose_worth)]
         if extra is not None:
             robust.append(extra(state, posed))
         residual = np.concatenate([part[0] for part in (*robust, *plain)])

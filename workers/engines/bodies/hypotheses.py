@@ -17,18 +17,19 @@ from workers.engines.bodies.initial_state import LIMB_LANDMARKS, SIDES, place_li
 from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton
 from workers.engines.bodies.observations import HIPS, SHOULDERS, LandmarkObservation
 from workers.engines.bodies.rotations import swing
+from workers.engines.protocols.bodies import BodyPart
 
 Floats = NDArray[np.float64]
 # Sine of the angle to the image plane from which a bone's mirror image is another pose; and the trunk's.
 MIN_DEEP, MIN_TRUNK_DEEP = 0.35, 0.2
 # Excess of cost at which a mirror image is not fitted again: a fit regains no more. How many are, at most.
-HOPELESS, MOST = 40.0, 3
-STEPS = 8
+HOPELESS, MOST = 30.0, 2
+STEPS = 6
 # Excess of cost, in the units of the fit, below which two poses are equally likely, and metres between their
 # joints from which they differ. Chosen on drawn scenes (docs/benchmarks/bodies.md).
 AMBIGUOUS_COST, AMBIGUOUS_METRES = 4.0, 0.15
 # Names of limbs in results.
-NAMES = {
+NAMES: dict[str, BodyPart] = {
     "arm_L": "left_arm",
     "arm_R": "right_arm",
     "leg_L": "left_leg",
@@ -42,7 +43,7 @@ class Resolution:
     """The best fit, and the names of the limbs (`NAMES`) whose depth stays ambiguous."""
 
     fit: BodyFit
-    ambiguous: tuple[str, ...]
+    ambiguous: tuple[BodyPart, ...]
 
 
 def resolve_depth(
@@ -61,11 +62,10 @@ def resolve_depth(
     best = min((other for _, other in found), key=lambda other: other.cost)
     ambiguous = {
         NAMES[limb]
-        for limb, other in found
-        for limb in (NAMES if limb == "" else (limb,))
-        if other is not best
-        and other.cost < best.cost + AMBIGUOUS_COST
-        and _differs(other.posed, best.posed, limb)
+        for mirrored, other in found
+        if other is not best and other.cost < best.cost + AMBIGUOUS_COST
+        for limb in ([mirrored] if mirrored else NAMES)
+        if _differs(other.posed, best.posed, limb)
     }
     return Resolution(fit=best, ambiguous=tuple(sorted(ambiguous)))
 

@@ -20,6 +20,9 @@ TORSO = (*SHOULDERS, *HIPS)
 # points outside the image are guesses. Chosen, not measured.
 FACE_WEIGHT, HAND_WEIGHT, OUTSIDE_WEIGHT = 0.35, 0.4, 0.1
 
+# BlazePose places mouths nearer to the eyes than the body model: the median of the ratio over ten adults of
+# real photos, of whom nobody is cut, whose deviation is 0.06.
+BLAZEPOSE_FACE = 0.765
 # Confidence below which a landmark has no weight, and from which it has full weight. Chosen, not measured.
 MIN_CONFIDENCE, FULL_CONFIDENCE = 0.2, 0.8
 
@@ -59,6 +62,7 @@ class LandmarkObservation:
     `pixels` (33, 2); `confidence` and `weights` (33,) in [0, 1]; `directions` (B, 3) unit bone directions in
     the axes of the viewing ray, with `bone_weights` (B,); `view` (3, 3) turns those axes into the camera's;
     `world` (33, 3) the source points in camera axes, metres about the mid-hip; `lengths` (B,) metres.
+    `face_scale` is how long the source draws faces from the eyes to the mouth against the body model.
     """
 
     pixels: Floats
@@ -70,13 +74,16 @@ class LandmarkObservation:
     view: Floats
     world: Floats
     camera: Camera
+    face_scale: float = 1.0
 
     def pixels_per_metre(self, depth: Floats) -> float:
         """At the median of depths (N,) in metres."""
         return 0.5 * (self.camera.fx + self.camera.fy) / max(float(np.median(depth)), 0.05)
 
 
-def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -> LandmarkObservation:
+def observe(
+    pixels: Floats, confidence: Floats, world: Floats, camera: Camera, *, face_scale: float = 1.0
+) -> LandmarkObservation:
     """Observation from landmarks (33, 2), confidences (33,) in [0, 1] and world points (33, 3).
 
     World points are in the axes of a camera looking straight at the person; `view` accounts for a person away
@@ -108,6 +115,7 @@ def observe(pixels: Floats, confidence: Floats, world: Floats, camera: Camera) -
         view=view,
         world=world @ view.T,
         camera=camera,
+        face_scale=face_scale,
     )
 
 
@@ -119,4 +127,4 @@ def weigh_confidence(confidence: Floats) -> Floats:
 
 def observe_pose(pose: Pose2D, camera: Camera) -> LandmarkObservation:
     """The observation of a BlazePose result."""
-    return observe(pose.pixels, pose.confidence, pose.world, camera)
+    return observe(pose.pixels, pose.confidence, pose.world, camera, face_scale=BLAZEPOSE_FACE)

@@ -1,12 +1,14 @@
 """The people of a picture as an engine observes them, before anything is solved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.engines.bodies.observations import LandmarkObservation
 from workers.engines.protocols import Box, Mask
 
+Floats = NDArray[np.float64]
 # Confidence from which a landmark counts as visible; chosen, not measured.
 VISIBLE = 0.5
 # Distance of landmarks as a share of the body's height below which two bodies are one person. Chosen, not
@@ -19,12 +21,18 @@ IN_BOX, BOX_MARGIN = 0.5, 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PersonObservation:
-    """One person: landmarks, the box, the mask (H, W), and the `score` in [0, 1] that there is a person."""
+    """One person: landmarks, the box, the mask (H, W), and the `score` in [0, 1] that there is a person.
+
+    `crowded` tells whether somebody else is in the box; `curls` (2, 4) are radians by which the joints of
+    the left and right index to pinky bend, NaN where unknown.
+    """
 
     landmarks: LandmarkObservation
     box: Box
     mask: Mask
     score: float
+    crowded: bool = False
+    curls: Floats = field(default_factory=lambda: np.full((2, 4), np.nan))
 
     def lies_in_box(self) -> bool:
         """Whether the visible landmarks lie in the box; those of another person do not."""

@@ -42,27 +42,18 @@ class PosePrior:
         """Number of features D."""
         return int(self.means.shape[1])
 
-    def distances(self, features: Floats) -> Floats:
-        """Cost (K,) of features (D,) under each component."""
-        scaled = np.einsum("kde,ke->kd", self.whitening, features - self.means)
-        return self._bound((scaled**2).sum(axis=1)) + self.offsets
-
-    def choose(self, features: Floats) -> int:
-        """The component under which features (D,) cost least."""
-        return int(np.argmin(self.distances(features)))
-
     def evaluate(self, features: Floats) -> tuple[Floats, Floats, float]:
         """Residuals (D,), their slopes (D, D) by the features, and the cost; robust weights are in both."""
-        best = self.choose(features)
-        scaled = self.whitening[best] @ (features - self.means[best])
-        squared = float(scaled @ scaled)
-        weight = np.sqrt((FREEDOM + self.size) / (FREEDOM + squared))
-        cost = float(self._bound(np.array(squared))) + float(self.offsets[best])
-        return scaled * weight, self.whitening[best] * weight, cost
+        scaled = self._whiten(features)
+        squared = (scaled**2).sum(axis=1)
+        costs = self._bound(squared) + self.offsets
+        best = int(np.argmin(costs))
+        weight = np.sqrt((FREEDOM + self.size) / (FREEDOM + squared[best]))
+        return scaled[best] * weight, self.whitening[best] * weight, float(costs[best])
 
     def log_likelihood(self, features: Floats) -> float:
         """Log-density of features (D,) under the mixture of Gaussians, in nats."""
-        scaled = np.einsum("kde,ke->kd", self.whitening, features - self.means)
+        scaled = self._whiten(features)
         volumes = np.linalg.slogdet(self.whitening)[1] - 0.5 * self.size * np.log(2 * np.pi)
         joint = np.log(self.weights) + volumes - 0.5 * (scaled**2).sum(axis=1)
         return float(np.logaddexp.reduce(joint))
@@ -75,6 +66,11 @@ class PosePrior:
         covariance = np.einsum("k,kde->de", self.weights, within)
         covariance += np.einsum("k,kd,ke->de", self.weights, between, between)
         return make_pose_prior(np.ones(1), mean[None], covariance[None])
+
+    def _whiten(self, features: Floats) -> Floats:
+        """Features (K, D) about each component's mean, over its deviations."""
+        scaled: Floats = (self.whitening @ (features - self.means)[:, :, None])[:, :, 0]
+        return scaled
 
     def _bound(self, squared: Floats) -> Floats:
         bounded: Floats = (FREEDOM + self.size) * np.log1p(squared / FREEDOM)

@@ -25,31 +25,26 @@ class PoseTerms:
         self._size = kinematics.size
         self._count = 3 * len(self._frames)
 
-    def measure(self, state: BodyState, up: Floats) -> Floats:
-        """The prior's features (D,) of a pose; `up` (3,) is against gravity in the camera frame."""
-        angles = np.einsum("mab,mb->ma", self._frames, log_map(state.rotations[1:]))
-        return to_features(state.rotations[0].T @ up, angles)
-
-    def evaluate(self, state: BodyState, up: Floats) -> tuple[Floats, Floats, float]:
-        """Residuals (N,), Jacobian (N, P) and cost of both terms."""
+    def evaluate(
+        self, state: BodyState, up: Floats, worth: float = PRIOR_WORTH
+    ) -> tuple[Floats, Floats, float]:
+        """Residuals (N,), Jacobian (N, P) and cost of both terms; `worth` is the weight of the prior's."""
         vectors = log_map(state.rotations[1:])
         angles = np.einsum("mab,mb->ma", self._frames, vectors)
         change = self._frames @ right_jacobian_inverse(vectors)
         tilt = state.rotations[0].T @ up
         residual, slopes, cost = self._prior.evaluate(to_features(tilt, angles))
-        worth = np.sqrt(PRIOR_WORTH)
+        share = np.sqrt(worth)
         jacobian = np.zeros((len(residual) + self._count, self._size))
         # d(exp(-w) R^T up) = up_in_pelvis x w
-        jacobian[: len(residual), :3] = worth * slopes[:, :3] @ hat(tilt)
-        blocks = slopes[:, 3:].reshape(len(residual), -1, 3)
-        jacobian[: len(residual), 3 : 3 + self._count] = worth * np.einsum(
-            "nma,mab->nmb", blocks, change
-        ).reshape(len(residual), -1)
+        jacobian[: len(residual), :3] = share * slopes[:, :3] @ hat(tilt)
+        blocks = share * slopes[:, 3:].reshape(len(residual), -1, 3).transpose(1, 0, 2) @ change
+        jacobian[: len(residual), 3 : 3 + self._count] = blocks.transpose(1, 0, 2).reshape(len(residual), -1)
         over = np.maximum(angles - self._high, 0.0) + np.minimum(angles - self._low, 0.0)
         stiff = (over != 0.0)[..., None] * change / LIMIT_RADIANS
         rows = len(residual) + np.arange(self._count).reshape(-1, 3)
         columns = 3 + np.arange(self._count).reshape(-1, 3)
         jacobian[rows[:, :, None], columns[:, None, :]] = stiff
         limits = over.reshape(-1) / LIMIT_RADIANS
-        total = PRIOR_WORTH * cost + float(limits @ limits)
-        return np.concatenate([worth * residual, limits]), jacobian, total
+        total = worth * cost + float(limits @ limits)
+        return np.concatenate([share * residual, limits]), jacobian, total

@@ -13,7 +13,7 @@ from workers.engines.protocols import Rig
 Floats = NDArray[np.float64]
 # Bend of each finger joint in radians: a relaxed hand is half closed, the model's rest hand is flat. Chosen
 # by eye.
-CURL_RADIANS = 0.28
+RELAXED_CURL = 0.28
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +44,7 @@ class Skinner:
         self.kinematics = kinematics
         self._model = kinematics.skeleton.model
         self._riders = kinematics.skeleton.nearest[self._model.skin_joints]
-        self._rest_rotations = relax_hands(self._model)
+        self._rest_rotations = bend_fingers(self._model, np.full((2, 4), RELAXED_CURL))
         curled = self._rest_rotations[:, 0] < 1.0
         strongest = np.take_along_axis(
             self._model.skin_joints, self._model.skin_weights.argmax(axis=1)[:, None], axis=1
@@ -60,10 +60,10 @@ class Skinner:
         """Posed vertices (V, 3) in the camera frame."""
         return skin_rig(self.rig(state))
 
-    def rig(self, state: BodyState) -> Rig:
-        """The full rig of a state."""
+    def rig(self, state: BodyState, curls: Floats | None = None) -> Rig:
+        """The full rig of a state; `curls` (2, 4) bend left and right index to pinky, radians per joint."""
         model, rest = self._model, self.rest(state)
-        rotations = self._rest_rotations.copy()
+        rotations = self._rest_rotations.copy() if curls is None else bend_fingers(model, curls)
         rotations[self.kinematics.skeleton.joints] = quaternions(state.rotations)
         return Rig(
             joint_names=model.joint_names,
@@ -88,18 +88,21 @@ class Skinner:
         return SkinnedPoints(riders, model.skin_weights[chosen], arms, grown)
 
 
-def relax_hands(model: AnnyModel) -> Floats:
-    """Local rotations (J, 4) wxyz: fingers two to five curl about the axis of their bend at rest."""
+def bend_fingers(model: AnnyModel, curls: Floats) -> Floats:
+    """Local rotations (J, 4) wxyz: fingers two to five curl about the axis of their bend at rest.
+
+    `curls` (2, 4) are radians per joint of the left and the right hand.
+    """
     names = {name: j for j, name in enumerate(model.joint_names)}
     rotations = np.zeros((len(names), 4))
     rotations[:, 0] = 1.0
-    for side in ("L", "R"):
-        for finger in range(2, 6):
+    for side, hand in zip(("L", "R"), curls, strict=True):
+        for finger, curl in zip(range(2, 6), hand, strict=True):
             chain = [names[f"finger{finger}_{k}_{side}"] for k in (1, 2, 3)]
             a, b, c = model.base.joints[chain]
             axis = np.cross(b - a, c - b)
             axis = axis / np.linalg.norm(axis)
-            rotations[chain] = quaternions(exp_map(CURL_RADIANS * axis))
+            rotations[chain] = quaternions(exp_map(curl * axis))
     return rotations
 
 

@@ -5,7 +5,12 @@ end-exclusive; points are xy in pixels with pixel centres at +0.5. Cameras are O
 z forward), quaternions wxyz. Unknown values are None, never zero.
 """
 
-from workers.engines.protocols.batches import BatchedConceptEngine, GroundingQuery
+from workers.engines.protocols.batches import (
+    BatchedBodyEngine,
+    BatchedConceptEngine,
+    BodyQuery,
+    GroundingQuery,
+)
 from workers.engines.protocols.bodies import (
     BodyControls,
     BodyEngine,
@@ -56,10 +61,12 @@ from workers.engines.protocols.shared import (
 )
 
 __all__ = [
+    "BatchedBodyEngine",
     "BatchedConceptEngine",
     "BodyControls",
     "BodyEngine",
     "BodyEstimate",
+    "BodyQuery",
     "Box",
     "ConceptEngine",
     "EngineInfo",

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from workers.engines.protocols.bodies import BodyControls, BodyEstimate
 from workers.engines.protocols.concepts import ImageHandle, MaskCleanup, SegmentedInstance
-from workers.engines.protocols.shared import Rgb
+from workers.engines.protocols.shared import Box, Mask, Rgb
+from workers.geometry.cameras import Camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +43,37 @@ class BatchedConceptEngine(Protocol):
 
     def finish(self, query: GroundingQuery, raw: Any) -> list[SegmentedInstance]:
         """The instances of a query from its raw outputs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyQuery:
+    """The arguments of one call of `PromptableBodyEngine.recover_prompted`."""
+
+    image: Rgb
+    boxes: tuple[Box, ...]
+    controls: BodyControls
+    masks: Sequence[Mask] | None = None
+    camera: Camera | None = None
+
+
+@runtime_checkable
+class BatchedBodyEngine(Protocol):
+    """A body engine that computes people of several images in one pass.
+
+    `recover_prompted` with the arguments of a query equals `finish_people(call, recover_batch([call])[0])`
+    for `call = prepare_people(query)`, but for rounding. `recover_batch` is called in one thread, the others
+    in the threads of jobs.
+    """
+
+    def prepare_people(self, query: BodyQuery) -> Any:
+        """What the people of an image need, made on the CPU; raises ValueError and RequestRefused."""
+        ...
+
+    def recover_batch(self, calls: Sequence[Any]) -> list[Any]:
+        """The raw outputs for each prepared image, in order."""
+        ...
+
+    def finish_people(self, call: Any, raw: Any) -> list[BodyEstimate | None]:
+        """One body per box, in order, from the raw outputs; None where there is no trustworthy body."""
         ...

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from workers.engines.protocols.shared import Box, EngineInfo, Mask, Rgb, ScaleSource
 from workers.geometry.cameras import Camera
 
+BodyPart = Literal["left_arm", "right_arm", "left_leg", "right_leg", "trunk"]
+
 
 @dataclass(frozen=True, slots=True)
 class Rig:
@@ -84,7 +86,7 @@ class BodyEstimate:
     confidence: float
     reprojection_error: float
     flags: tuple[str, ...] = ()
-    ambiguous_limbs: tuple[str, ...] = ()
+    ambiguous_limbs: tuple[BodyPart, ...] = ()
     """Limbs, or the trunk, that may as well point the other way along depth."""
     grounded: bool | None = None
     floor: FloorPlane | None = None

@@ -7,7 +7,7 @@ from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
 from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
-from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing
+from workers.engines.rasterisers.protocol import Rasteriser, RasteriserMissing, RenderOptions
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.posed_cameras import PosedCamera
@@ -32,8 +32,9 @@ class RasteriserChild:
         gaussians = Gaussians.from_arrays(arrays)
         view = PosedCamera(Camera(**fields["camera"]), Similarity(**fields["cam_from_world"]))
         if not fields["gradients"]:
-            rendering = self._rasteriser.render(gaussians, view)
-            return {}, {"color": rendering.color, "alpha": rendering.alpha}
+            rendering = self._rasteriser.render(gaussians, view, RenderOptions(**fields["options"]))
+            depth = {} if rendering.depth is None else {"depth": rendering.depth}
+            return {}, {"color": rendering.color, "alpha": rendering.alpha, **depth}
         by_color, by_alpha = arrays["by_color"], arrays["by_alpha"]
         rendering, gradients = self._rasteriser.backward(gaussians, view, by_color, by_alpha)
         named = {f"d_{name}": getattr(gradients, name) for name in gradients.__slots__}

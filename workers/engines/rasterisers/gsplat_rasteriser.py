@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 
 from workers.engines.rasterisers.protocol import (
+    PLAIN,
     GaussianGradients,
     RasteriserBroken,
     RasteriserMissing,
     Rendering,
+    RenderOptions,
+    hide_unseen,
 )
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Array, Gaussians
@@ -57,11 +60,13 @@ class GsplatRasteriser:
         if not rendering.alpha[0, 0] > 0.5 or not np.isfinite(gradients.opacities).all():
             raise RuntimeError(f"one opaque Gaussian was rendered with alpha {float(rendering.alpha[0, 0])}")
 
-    def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
+    def render(self, gaussians: Gaussians, view: PosedCamera, options: RenderOptions = PLAIN) -> Rendering:
         """See `Rasteriser.render`."""
         with self._torch.no_grad():
-            color, alpha = self._forward(self._to_tensors(gaussians, grad=False), view)
-        return Rendering(color.cpu().numpy(), alpha.cpu().numpy())
+            channels, alpha = self._forward(self._to_tensors(gaussians, grad=False), view, options)
+        channels, alpha = channels.cpu().numpy(), alpha.cpu().numpy()
+        depth = hide_unseen(channels[..., 3], alpha) if options.depth else None
+        return Rendering(channels[..., :3], alpha, depth)
 
     def backward(
         self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
@@ -81,7 +86,10 @@ class GsplatRasteriser:
         arrays = gaussians.arrays().values()
         return [self._torch.tensor(values, device="cuda", requires_grad=grad) for values in arrays]
 
-    def _forward(self, tensors: list[Any], view: PosedCamera) -> tuple[Any, Any]:
+    def _forward(
+        self, tensors: list[Any], view: PosedCamera, options: RenderOptions = PLAIN
+    ) -> tuple[Any, Any]:
+        """Colours, with the expected depth as a fourth channel where it is asked for, and alpha."""
         means, rotations, scales, opacities, colors = tensors
         camera = view.camera
         float32 = {"dtype": self._torch.float32, "device": "cuda"}
@@ -98,5 +106,7 @@ class GsplatRasteriser:
             camera.width,
             camera.height,
             packed=False,
+            render_mode="RGB+ED" if options.depth else "RGB",
+            rasterize_mode="antialiased" if options.anti_aliased else "classic",
         )
         return color[0], alpha[0, ..., 0]

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from workers.engines.host.errors import HostError
 from workers.engines.host.host import EngineHost, HostSpec
-from workers.engines.rasterisers.protocol import GaussianGradients, RasteriserMissing, Rendering
+from workers.engines.rasterisers.protocol import (
+    PLAIN,
+    GaussianGradients,
+    RasteriserMissing,
+    Rendering,
+    RenderOptions,
+)
 from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed_cameras import PosedCamera
 
@@ -33,10 +39,10 @@ class HostedRasteriser:
         """Stop the child; the next rendering starts it again."""
         self._host.close()
 
-    def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
+    def render(self, gaussians: Gaussians, view: PosedCamera, options: RenderOptions = PLAIN) -> Rendering:
         """See `Rasteriser.render`; raises HostError when the child does not answer."""
-        arrays = self._request(gaussians, view, gradients=False)
-        return Rendering(arrays["color"], arrays["alpha"])
+        arrays = self._request(gaussians, view, options, gradients=False)
+        return Rendering(arrays["color"], arrays["alpha"], arrays.get("depth"))
 
     def backward(
         self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
@@ -47,12 +53,19 @@ class HostedRasteriser:
         return Rendering(arrays["color"], arrays["alpha"]), gradients
 
     def _request(
-        self, gaussians: Gaussians, view: PosedCamera, *, gradients: bool, **loss: Array
+        self,
+        gaussians: Gaussians,
+        view: PosedCamera,
+        options: RenderOptions = PLAIN,
+        *,
+        gradients: bool,
+        **loss: Array,
     ) -> Mapping[str, NDArray[Any]]:
         fields = {
             "camera": asdict(view.camera),
             "cam_from_world": asdict(view.cam_from_world),
             "gradients": gradients,
+            "options": asdict(options),
         }
         arrays = {name: np.ascontiguousarray(values) for name, values in (gaussians.arrays() | loss).items()}
         return self._host.ask(fields, arrays).arrays

@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from workers.engines.rasterisers.protocol import (
     ALPHA_FLOOR,
+    LOW_PASS,
+    PLAIN,
     GaussianGradients,
     RasteriserMissing,
     Rendering,
+    RenderOptions,
+    hide_unseen,
 )
 from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed_cameras import PosedCamera
@@ -23,15 +27,16 @@ class ForwardPass:
 
     `color` (H, W, 3), `light` (H, W), the transmittance that is left, and `used` (H, W), how many Gaussians
     of its tile each pixel used. `order` (M,) are the indices of the visible Gaussians, nearest first, and
-    `conics` (M, 3) their inverse screen covariances. `bins` are the starts and entries of the tiles' lists,
-    `projected` the values of the M Gaussians that the kernels take, `pose` the rotation, translation and
-    intrinsics of the camera.
+    `depths` (M,) their z and `conics` (M, 3) their inverse screen covariances. `bins` are the starts and
+    entries of the tiles' lists, `projected` the values of the M Gaussians that the kernels take, `pose` the
+    rotation, translation and intrinsics of the camera.
     """
 
     color: Array
     light: Array
     used: NDArray[np.int32]
     order: NDArray[np.int64]
+    depths: NDArray[np.float64]
     conics: NDArray[np.float64]
     bins: tuple[Any, Any]
     projected: tuple[Array, ...]
@@ -57,9 +62,21 @@ class NumbaRasteriser:
                 "the CPU rasteriser needs numba: pip install 'maquette-server[raster]'"
             ) from error
 
-    def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
+    def render(self, gaussians: Gaussians, view: PosedCamera, options: RenderOptions = PLAIN) -> Rendering:
         """See `Rasteriser.render`."""
-        return self._forward(gaussians, view).rendering()
+        result = self._forward(gaussians, view, anti_aliased=options.anti_aliased)
+        rendering = result.rendering()
+        if not options.depth:
+            return rendering
+        *shape, _ = result.projected
+        # the same weights blend depths in place of colours
+        depths = np.repeat(result.depths.astype(np.float32)[:, None], 3, axis=1)
+        weighted, _, _ = self._kernels.forward(
+            *result.bins, *shape, depths, view.camera.width, view.camera.height
+        )
+        alpha = rendering.alpha
+        depth = weighted[..., 0] / np.maximum(alpha, ALPHA_FLOOR)
+        return Rendering(rendering.color, alpha, hide_unseen(depth, alpha))
 
     def backward(
         self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
@@ -88,7 +105,7 @@ class NumbaRasteriser:
             _scatter(by_projected[:, 6:], order, gaussians.colors),
         )
 
-    def _forward(self, gaussians: Gaussians, view: PosedCamera) -> ForwardPass:
+    def _forward(self, gaussians: Gaussians, view: PosedCamera, *, anti_aliased: bool = False) -> ForwardPass:
         camera = view.camera
         pose = _pose_arrays(view)
         depths, centres, conics, radii = self._projection.project(
@@ -101,6 +118,8 @@ class NumbaRasteriser:
         conics = conics[order]
         bins = self._kernels.bin_tiles(centres[order], radii[order], across, down)
         opacities = gaussians.opacities[order]
+        if anti_aliased:
+            opacities = (opacities * _measure_compensation(conics)).astype(np.float32)
         projected = (
             centres[order].astype(np.float32),
             conics.astype(np.float32),
@@ -115,11 +134,20 @@ class NumbaRasteriser:
             light=light,
             used=used,
             order=order,
+            depths=depths[order],
             conics=conics,
             bins=bins,
             projected=projected,
             pose=pose,
         )
+
+
+def _measure_compensation(conics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of light (M,) that the low-pass filter leaves to each Gaussian: the ratio of their areas."""
+    xx, xy, yy = conics.T
+    blurred = 1 / (xx * yy - xy * xy)
+    own = (yy * blurred - LOW_PASS) * (xx * blurred - LOW_PASS) - (xy * blurred) ** 2
+    return np.asarray(np.sqrt(np.maximum(own, 0) / blurred))
 
 
 def _pose_arrays(view: PosedCamera) -> tuple[Any, Any, Any]:

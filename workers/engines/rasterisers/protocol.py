@@ -8,6 +8,8 @@ constants follow the rasteriser of 3DGS, `ALPHA_CEILING`, `NEAR` and `REACH` tho
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed_cameras import PosedCamera
 
@@ -25,12 +27,32 @@ NEAR = 0.01
 REACH = 3.33
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """What a rendering is to have beyond colours and alpha.
+
+    `anti_aliased` scales opacities so that the low-pass filter adds no light to Gaussians smaller than a
+    pixel (Mip-Splatting, Yu et al. 2024, without its 3D filter); `depth` asks for a depth map.
+    """
+
+    anti_aliased: bool = False
+    depth: bool = False
+
+
+PLAIN = RenderOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Colours (H, W, 3) over black, and alpha (H, W); float32 in [0, 1]."""
+    """Colours (H, W, 3) over black, and alpha (H, W); float32 in [0, 1].
+
+    `depth` (H, W) float32, where it was asked for, is the z of the Gaussians' means, weighted as their
+    colours are, in the unit of the scene; NaN where alpha is below `ALPHA_FLOOR`.
+    """
 
     color: Array
     alpha: Array
+    depth: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,7 @@ class Rasteriser(Protocol):
 
     name: str
 
-    def render(self, gaussians: Gaussians, view: PosedCamera) -> Rendering:
+    def render(self, gaussians: Gaussians, view: PosedCamera, options: RenderOptions = PLAIN) -> Rendering:
         """What a camera sees of Gaussians in the world; those nearer than `NEAR` are left out."""
         ...
 
@@ -61,6 +83,11 @@ class Rasteriser(Protocol):
         `by_color` (H, W, 3) and `by_alpha` (H, W) are the loss's gradients with respect to the rendering.
         """
         ...
+
+
+def hide_unseen(depth: Array, alpha: Array) -> Array:
+    """A depth map (H, W) with NaN where too little of anything is seen."""
+    return np.where(alpha < ALPHA_FLOOR, np.nan, depth).astype(np.float32)
 
 
 class RasteriserMissing(RuntimeError):

@@ -48,6 +48,7 @@ def write_body(
         box=to_wire_box(body.box),
         mesh=files.get("glb"),
         grounded=body.grounded,
+        ambiguous_limbs=list(body.ambiguous_limbs),
         files=files,
         camera=to_wire_camera(body.camera),
         keypoints=_to_keypoints(body),

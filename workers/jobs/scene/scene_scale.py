@@ -1,8 +1,9 @@
 """One scale for a scene: bodies give metres and the ground, and objects are moved along their rays to fit.
 
 A single image of an object does not determine its distance: an object twice as far and twice as large gives
-the same image. Bodies are recovered with a prior on their height, and their feet show how far below the
-camera the ground is, provided that the camera is level (gravity along +y of the camera).
+the same image. Bodies are recovered with a prior on their height, and the floor that they stand on is the
+ground of the scene. Where the engine does not report one, their feet show how far below the camera the ground
+is, provided that the camera is level (gravity along +y of the camera).
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,11 @@ from workers.geometry.poses import Similarity
 
 # share of a mask's rows or a mesh's vertices that count as its lower end; chosen, not measured
 LOWEST_SHARE = 0.02
-# Smallest slope (y over z) of a ray that is taken down to the ground: nearer to the horizon one pixel is
+# Smallest slope (down over z) of a ray that is taken down to the ground: nearer to the horizon one pixel is
 # metres. Chosen, not measured.
 MIN_GROUND_SLOPE = 0.03
+# Up in the frame of a level camera.
+LEVEL = (0.0, -1.0, 0.0)
 SCALED_FLAG = "scale_from_body"
 
 
@@ -27,11 +30,13 @@ SCALED_FLAG = "scale_from_body"
 class GroundEstimate:
     """Where people stand, in metres.
 
-    `ground_y` is the ground's y in the camera frame, None where no feet are visible; `people_z` the median
+    `normal` (3,) points up and `offset` is the height of the camera above the ground, None where no feet are
+    visible: points x of the ground have normal . x + offset = 0 in the camera frame. `people_z` is the median
     distance of the people along z.
     """
 
-    ground_y: float | None
+    normal: tuple[float, float, float]
+    offset: float | None
     people_z: float
 
 
@@ -39,10 +44,15 @@ def estimate_ground(bodies: Sequence[BodyEstimate]) -> GroundEstimate | None:
     """The ground that the bodies of an image stand on; None without bodies."""
     if not bodies:
         return None
+    people_z = float(np.median([body.joints[0][2] for body in bodies]))
+    floors = [body.floor for body in bodies if body.floor is not None]
+    if floors:
+        # a body that was measured has a floor of its own
+        offset = float(np.median([floor.offset for floor in floors]))
+        return GroundEstimate(floors[0].normal, offset, people_z)
     lowest = [float(body.vertices[:, 1].max()) for body in bodies if "truncated" not in body.flags]
     below_camera = [y for y in lowest if y > 0]
-    people_z = float(np.median([body.joints[0][2] for body in bodies]))
-    return GroundEstimate(float(np.median(below_camera)) if below_camera else None, people_z)
+    return GroundEstimate(LEVEL, float(np.median(below_camera)) if below_camera else None, people_z)
 
 
 def place_on_ground(
@@ -62,7 +72,7 @@ def place_on_ground(
         factor = ground.people_z / float(np.median(points[:, 2]))
         flags = (SCALED_FLAG, "distance_guessed")
     else:
-        factor = ground_z / float(points[_select_lowest(points[:, 1]), 2].mean())
+        factor = ground_z / float(points[_select_lowest(-points @ np.array(ground.normal)), 2].mean())
         flags = (SCALED_FLAG, "on_ground")
     x, y, z = asset.pose.translation
     pose = Similarity(asset.pose.rotation, (factor * x, factor * y, factor * z), factor * asset.pose.scale)
@@ -71,14 +81,16 @@ def place_on_ground(
 
 def _find_ground_depth(mask: Mask, camera: Camera, ground: GroundEstimate) -> float | None:
     """z in metres where the lower end of the mask meets the ground; None when it is not visible."""
-    if ground.ground_y is None or mask[-1].any():
+    if ground.offset is None or mask[-1].any():
         return None
-    rows, _ = np.nonzero(mask)
+    rows, columns = np.nonzero(mask)
     bottom = float(np.quantile(rows, 1 - LOWEST_SHARE)) + 1.0
-    slope = (bottom - camera.cy) / camera.fy
-    return ground.ground_y / slope if slope > MIN_GROUND_SLOPE else None
+    middle = float(columns[rows >= bottom - 1.0].mean()) + 0.5
+    ray = np.array([(middle - camera.cx) / camera.fx, (bottom - camera.cy) / camera.fy, 1.0])
+    slope = -float(ray @ np.array(ground.normal))
+    return ground.offset / slope if slope > MIN_GROUND_SLOPE else None
 
 
-def _select_lowest(heights: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which points (V,) are lowest; y points down."""
-    return np.asarray(heights >= np.quantile(heights, 1 - LOWEST_SHARE))
+def _select_lowest(depths: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points (V,) are lowest, by how far down they are."""
+    return np.asarray(depths >= np.quantile(depths, 1 - LOWEST_SHARE))

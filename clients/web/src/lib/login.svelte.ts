@@ -1,4 +1,4 @@
-import { MaquetteError, readProblem } from "maquette";
+import { ConnectionLost, MaquetteError, readProblem } from "maquette";
 
 /** Who is logged in. */
 export interface Login {
@@ -22,12 +22,19 @@ class LoginState {
   /** Read who is logged in, or follow a link that logs in once. */
   async start(code: string | null): Promise<void> {
     if (code) {
-      await this.#send({ code }).catch((error: unknown) => this.#ask(describe(error)));
-      return;
-    }
+      const problem = await this.#send({ code }).then(
+        () => null,
+        (error: unknown) => describe(error),
+      );
+      // who opens a link again is logged in already
+      if (problem !== null) await this.#read(problem);
+    } else await this.#read("");
+  }
+
+  async #read(why: string): Promise<void> {
     const answer = await fetch("/login").catch(() => null);
     if (answer?.status === 200) this.#accept((await answer.json()) as Login);
-    else this.#ask("");
+    else this.#ask(why);
   }
 
   /** Exchange a key for the cookie; throws MaquetteError for a key that is not valid. */
@@ -36,7 +43,8 @@ class LoginState {
   }
 
   async logOut(): Promise<void> {
-    await fetch("/login", { method: "DELETE", headers: PAGE_HEADERS });
+    const answer = await fetch("/login", { method: "DELETE", headers: PAGE_HEADERS }).catch(() => null);
+    if (!answer?.ok) throw new ConnectionLost("the gateway did not end the login");
     this.current = null;
     this.#ask("");
   }

@@ -1,4 +1,5 @@
 const KEY = "theme";
+const IS_DARK = matchMedia("(prefers-color-scheme: dark)");
 type Choice = "light" | "dark";
 
 /** Light or dark: what the system prefers until somebody chooses. */
@@ -7,6 +8,10 @@ class Theme {
 
   constructor() {
     this.#apply();
+    IS_DARK.addEventListener("change", () => {
+      this.current = readChoice();
+      this.#apply();
+    });
   }
 
   toggle(): void {
@@ -23,7 +28,7 @@ class Theme {
 function readChoice(): Choice {
   const stored = localStorage.getItem(KEY);
   if (stored === "light" || stored === "dark") return stored;
-  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  return IS_DARK.matches ? "dark" : "light";
 }
 
 export const theme = new Theme();

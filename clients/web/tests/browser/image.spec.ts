@@ -40,10 +40,7 @@ test("a box names the object in it", async ({ studio: page }) => {
   const canvas = await openSample(page, "breakfast");
   await page.keyboard.press("b");
   const [from, to] = [await findPlace(canvas, 0.15, 0.37), await findPlace(canvas, 0.47, 0.73)];
-  await page.mouse.move(from.x, from.y);
-  await page.mouse.down();
-  await page.mouse.move(to.x, to.y, { steps: 4 });
-  await page.mouse.up();
+  await drag(page, from, to);
   await expect(listObjects(page)).toHaveCount(1);
   const [mask] = JSON.parse(await copyMasks(page)) as { box: { x0: number; x1: number } }[];
   // the cup, of which the handle is the left end
@@ -79,6 +76,55 @@ test("an unknown phrase says what the engine knows, and keeps what was typed", a
   complaints.splice(0);
 });
 
+test("masks are corrected, named, hidden, merged, deleted and copied, and all of it is undone @slow", async ({ studio: page }) => {
+  const canvas = await openSample(page, "breakfast");
+  await page.getByLabel("Find everything that is").fill("orange, cup");
+  await page.keyboard.press("Enter");
+  await expect(listObjects(page)).toHaveCount(3);
+  const found = await copyMasks(page);
+  const cup = listObjects(page).filter({ hasText: "cup" });
+  await cup.getByRole("button", { name: "cup", exact: true }).click();
+  await expect(page.getByText("1 selected")).toBeVisible();
+  const [before] = await readMasks(page);
+  await page.keyboard.press("r");
+  await drag(page, await findPlace(canvas, 0.3, 0.3), await findPlace(canvas, 0.3, 0.4));
+  const [painted] = await readMasks(page);
+  expect(painted?.area).toBeGreaterThan(before?.area ?? Infinity);
+  await cup.getByRole("button", { name: "Rename cup" }).click();
+  await page.keyboard.type("mug");
+  await page.keyboard.press("Enter");
+  expect((await readMasks(page)).map(({ label }) => label)).toEqual(["mug"]);
+  // what is hidden is not chosen any more
+  await page.getByRole("button", { name: "Hide mug" }).click();
+  await expect(page.getByText("all 2 shown")).toBeVisible();
+  const oranges = page.getByRole("list", { name: "Objects" }).getByRole("button", { name: "orange", exact: true });
+  await oranges.first().click();
+  await oranges.last().click({ modifiers: ["Shift"] });
+  await page.getByRole("button", { name: "Merge" }).click();
+  await expect(listObjects(page)).toHaveCount(2);
+  await page.getByRole("button", { name: "Polygon" }).click();
+  await expect(page.getByText("1 mask copied as polygons")).toBeVisible();
+  const [polygons] = JSON.parse(await page.evaluate(() => navigator.clipboard.readText())) as { polygons: number[][] }[];
+  expect(polygons?.polygons.every((ring) => ring.length >= 8)).toBe(true);
+  await page.getByRole("button", { name: "PNG" }).click();
+  await expect(page.getByText("1 mask copied as PNG")).toBeVisible();
+  await page.getByRole("button", { name: "Delete orange" }).click();
+  await expect(listObjects(page)).toHaveCount(1);
+  for (let step = 0; step < 5; step += 1) await page.keyboard.press("Control+z");
+  await page.keyboard.press("Escape");
+  expect(await copyMasks(page)).toBe(found);
+  for (let step = 0; step < 5; step += 1) await page.keyboard.press("Control+Shift+z");
+  await expect(listObjects(page)).toHaveCount(1);
+});
+
+test("an example finds what looks like it @slow", async ({ studio: page }) => {
+  const canvas = await openSample(page, "breakfast");
+  await page.keyboard.press("e");
+  await drag(page, await findPlace(canvas, 0.53, 0.36), await findPlace(canvas, 0.71, 0.57));
+  await expect(page.getByLabel("Lowest score of like the example")).toBeVisible();
+  await expect(listObjects(page).first()).toBeVisible();
+});
+
 test("a picture is pasted @slow", async ({ studio: page }) => {
   const bytes = [...readSample("football.webp")];
   await page.evaluate((values) => {
@@ -104,6 +150,7 @@ test("masks outlive a reload, and a link leads back to them @slow", async ({ stu
 
 for (const scheme of ["light", "dark"] as const) {
   test(`axe finds nothing in any room, ${scheme} @slow`, async ({ studio: page }) => {
+    test.setTimeout(240_000);
     await page.emulateMedia({ colorScheme: scheme });
     await page.reload();
     await openSample(page, "breakfast");
@@ -121,6 +168,17 @@ for (const scheme of ["light", "dark"] as const) {
       expect(found.violations.map((one) => `${room}: ${one.id} ${one.nodes[0]?.html}`)).toEqual([]);
     }
   });
+}
+
+async function drag(page: Page, from: { x: number; y: number }, to: { x: number; y: number }): Promise<void> {
+  await page.mouse.move(from.x, from.y);
+  await page.mouse.down();
+  await page.mouse.move(to.x, to.y, { steps: 4 });
+  await page.mouse.up();
+}
+
+async function readMasks(page: Page): Promise<{ label: string; area: number }[]> {
+  return JSON.parse(await copyMasks(page)) as { label: string; area: number }[];
 }
 
 async function copyMasks(page: Page): Promise<string> {

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from workers.datasets.exporters import load_exporter
 from workers.datasets.exporters.lerobot.layout import CAMERA
 from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
+from workers.datasets.scene_clip import SceneClip
 
 # of the libraries and of torch itself
 pytestmark = pytest.mark.filterwarnings("default")
@@ -168,3 +170,32 @@ def test_lerobot_export_is_what_its_own_writer_makes(data: Dataset, tmp_path: Pa
     for name, values in stats[0].items():
         assert values.keys() == stats[1][name].keys()
         assert all(np.shape(values[each]) == np.shape(stats[1][name][each]) for each in values)
+
+
+def test_a_lance_export_that_was_killed_encodes_no_clip_twice(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lance = pytest.importorskip("lance")
+    exporter, encoded, most = load_exporter("stable-worldmodel-lance"), [], 2
+    original = type(exporter)._encode_frames
+
+    def encode(self: Any, clip: SceneClip) -> Any:
+        if len(encoded) == most:
+            raise KeyboardInterrupt
+        encoded.append(clip.id)
+        return original(self, clip)
+
+    monkeypatch.setattr(type(exporter), "_encode_frames", encode)
+    # Lance has an exception of its own for what ends a stream
+    with pytest.raises(BaseException):  # noqa: B017
+        exporter.write(data, tmp_path / "killed", side=64, resume=True)
+    most = len(data)
+    exporter.write(data, tmp_path / "killed", side=64, resume=True)
+    assert sorted(encoded) == sorted(row.clip for row in data.clip_rows if row.kept)
+    most = 2 * len(data)
+    exporter.write(data, tmp_path / "whole", side=64)
+    for split in ("train", "val"):
+        tables = [
+            lance.dataset(str(tmp_path / name / f"{split}.lance")).to_table() for name in ("killed", "whole")
+        ]
+        assert tables[0].equals(tables[1])

@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,39 +78,56 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, count: int | None) -> list[str]:
     return built
 
 
-@pytest.mark.parametrize("name", sorted(EXPORTERS))
-def test_the_images_of_few_clips_are_in_memory(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@dataclass(frozen=True)
+class Whole:
+    """An export without a stop: its files, the clips whose part was built, and how clips were read.
+
+    `held` is the largest number of clips whose frames were read and that somebody still held.
+    """
+
+    name: str
+    files: dict[str, str]
+    built: list[str]
+    opened: int
+    held: int
+
+
+@pytest.fixture(scope="module")
+def whole(request: pytest.FixtureRequest, data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """One export of a format, which several tests compare with."""
+    name: str = request.param
     if name == "stable-worldmodel-lance":
         pytest.importorskip("lance")
-    loaded: list[weakref.ref[SceneClip]] = []
+    opened: list[weakref.ref[SceneClip]] = []
     most = [0]
     original = Dataset.open_clip
 
     def open_clip(self: Dataset, row: Any) -> SceneClip:
         clip = original(self, row)
-        # clips whose frames were read, and that somebody still holds
-        held = [found for item in loaded if (found := item()) is not None and "frames" in vars(found)]
+        held = [found for item in opened if (found := item()) is not None and "frames" in vars(found)]
         most[0] = max(most[0], len(held))
-        loaded.append(weakref.ref(clip))
+        opened.append(weakref.ref(clip))
         return clip
 
-    monkeypatch.setattr(Dataset, "open_clip", open_clip)
     gc.collect()
-    export(name, data, tmp_path)
-    assert len(loaded) >= len(data)
-    assert most[0] <= 2
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Dataset, "open_clip", open_clip)
+        built = stop_after(patched, None)
+        files = export(name, data, tmp_path_factory.mktemp("whole"))
+    return Whole(name, files, built, len(opened), most[0])
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("whole", sorted(EXPORTERS), indirect=True)
+def test_the_images_of_few_clips_are_in_memory(data: Dataset, whole: Whole) -> None:
+    assert whole.opened >= len(data)
+    assert whole.held <= 2
+
+
+@pytest.mark.parametrize("whole", SAME, indirect=True)
 def test_an_export_that_was_killed_goes_on_to_the_same_bytes(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Whole
 ) -> None:
-    out, workers = tmp_path / "out", 1 if name == "webdataset" else 2
-    with monkeypatch.context() as patched:
-        every = stop_after(patched, None)
-        whole = export(name, data, tmp_path / "whole")
+    name, out, workers = whole.name, tmp_path / "out", 1 if whole.name == "webdataset" else 2
     with monkeypatch.context() as patched:
         first = stop_after(patched, 1)
         with pytest.raises(Stopped):
@@ -121,8 +139,8 @@ def test_an_export_that_was_killed_goes_on_to_the_same_bytes(
         left.write_bytes(b"half a file")
     with monkeypatch.context() as patched:
         second = stop_after(patched, None)
-        assert export(name, data, out, resume=True, workers=workers) == whole
-    assert len(first) == 1 and sorted(first + second) == sorted(every)
+        assert export(name, data, out, resume=True, workers=workers) == whole.files
+    assert len(first) == 1 and sorted(first + second) == sorted(whole.built)
     assert not (out / FOLDER).exists()
 
 

@@ -29,6 +29,7 @@ TRUTH = TruthVideo(
     video="v",
     sha256=None,
     rate=30.0,
+    first=0,
     frames=FRAMES,
     boxes={("person", 1): stand(0), ("person", 2): stand(100)},
     ignored={50: ((200.0, 0.0, 300.0, 50.0),)},
@@ -79,7 +80,7 @@ def test_false_rejections_are_those_of_good_tracks() -> None:
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.json")))
 def test_annotations_are_sound(name: str) -> None:
     truth = read_truth(name)
-    assert truth.boxes and truth.frames == tuple(range(0, truth.frames[-1] + 1, 10))
+    assert truth.boxes and truth.frames == tuple(range(truth.first, truth.frames[-1] + 1, 10))
     for boxes in truth.boxes.values():
         assert boxes and set(boxes) <= set(truth.frames)
         assert all(x0 < x1 and y0 < y1 and min(x0, y0) >= 0 for x0, y0, x1, y1 in boxes.values())

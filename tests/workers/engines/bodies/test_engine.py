@@ -42,6 +42,7 @@ def test_protocol(engine: DefaultBodies) -> None:
         "anny_compact.npz",
         "blazepose_detector.onnx",
         "blazepose_landmark_full.onnx",
+        "hand_landmark_full.onnx",
         "pose_prior.npz",
     }
 

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 from bench.bodies.held_out import draw_held_out_pose
 from tests.support.random_bodies import CAMERA
+from workers.engines.bodies.estimates import estimate_body
 from workers.engines.bodies.fit import BodyFitter, FitPrior
 from workers.engines.bodies.hypotheses import resolve_depth
 from workers.engines.bodies.kinematics import BodyState, Kinematics
 from workers.engines.bodies.observations import LandmarkObservation, observe
+from workers.engines.bodies.people import PersonObservation
 from workers.engines.bodies.pose_prior import load_pose_prior, to_features
 from workers.engines.bodies.pose_terms import PoseTerms
+from workers.engines.bodies.rig import Skinner
 from workers.engines.bodies.rotations import exp_map
 from workers.engines.bodies.skeleton import load_skeleton
 
@@ -113,3 +116,32 @@ def test_an_arm_of_unknown_depth_is_ambiguous(fitter: BodyFitter) -> None:
     assert found.ambiguous == ("left_arm",)
     sure = look(fitter, truth, (), 1.0)
     assert resolve_depth(fitter, fitter.solve(sure, prior=prior), sure, prior).ambiguous == ()
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_is_ambiguous_lowers_the_confidence_and_is_flagged(fitter: BodyFitter, mirrored: bool) -> None:
+    truth = stand({"upperarm01_L": (0, 35, -35), "lowerarm01_L": (0, -12, 0)})
+    observed = look(fitter, truth, (13, 15, 17, 19, 21), 0.0 if mirrored else 1.0)
+    resolution = resolve_depth(fitter, fitter.solve(observed), observed, FitPrior())
+    mask = np.zeros((CAMERA.height, CAMERA.width), dtype=np.bool_)
+    person = PersonObservation(landmarks=observed, box=(0.0, 0.0, 1.0, 1.0), mask=mask, score=1.0)
+    body = estimate_body(person, resolution.fit, Skinner(fitter.kinematics), resolution)
+    assert ("depth_ambiguous" in body.flags) == mirrored
+    assert body.ambiguous_limbs == (("left_arm",) if mirrored else ())
+    assert (body.confidence > 0.9) == (not mirrored)
+
+
+def test_landmarks_that_contradict_each_other_are_flagged(fitter: BodyFitter) -> None:
+    """World points of somebody else: the picture and its depth cannot both be right."""
+    truth = stand({})
+    points = fitter.kinematics.pose(truth).landmarks
+    other = fitter.kinematics.pose(
+        stand({"upperleg01_L": (0, -90, 0), "upperleg01_R": (0, -90, 0)})
+    ).landmarks
+    world = other[::-1] - other[[23, 24]].mean(axis=0)
+    observed = observe(CAMERA.project(points), np.ones(33), world, CAMERA)
+    resolution = resolve_depth(fitter, fitter.solve(observed), observed, FitPrior())
+    mask = np.zeros((CAMERA.height, CAMERA.width), dtype=np.bool_)
+    person = PersonObservation(landmarks=observed, box=(0.0, 0.0, 1.0, 1.0), mask=mask, score=1.0)
+    body = estimate_body(person, resolution.fit, Skinner(fitter.kinematics), resolution)
+    assert "low_confidence" in body.flags

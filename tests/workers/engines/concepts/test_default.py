@@ -153,7 +153,7 @@ def test_phrases_find_the_person_and_the_cat(engine: DefaultConcepts) -> None:
 
 
 def test_how_masks_are_cleaned_cannot_be_asked_of_it(engine: DefaultConcepts) -> None:
-    handle = engine.embed(np.zeros((8, 8, 3), np.uint8), "cleanup")
+    handle = engine.embed(SCENE[0], "scene")
     for call in (
         lambda cleanup: engine.ground(handle, ["cat"], cleanup=cleanup),
         lambda cleanup: engine.ground_exemplars(handle, [(0, 0, 4, 4)], [1], cleanup=cleanup),

@@ -34,6 +34,16 @@ MASS = {
     **dict.fromkeys(KNEES, 0.07),
 }
 MASS |= dict.fromkeys(ANKLES, 0.025)
+# Landmarks of the face, its eyes and its mouth.
+FACE, EYES, MOUTH = slice(0, 11), [2, 5], [9, 10]
+# Misfit of a face's points as a share of its size, up to which they are trusted, and from which they are not:
+# 0.07 to 0.18 on faces that are seen, 0.4 on hidden ones (`bodies.scenes` and real photos).
+FACE_MISFIT = (0.20, 0.35)
+# By how much a unit of the model's youth changes the logarithm of the face's share of the height.
+FACE_PER_YOUTH = 0.14
+# Share of the way from heel to toes at which a foot carries a body that stands at ease: that of the model's
+# centre of mass in the relaxed pose.
+SUPPORT = 0.4
 # Confidence from which a foot counts as seen; chosen, not measured.
 FOOT_SEEN = 0.5
 
@@ -44,9 +54,10 @@ class PersonCue:
 
     `soles` (C, 3): points of the feet that are seen, empty where none is; `feet` how many those are.
     `stature` at this size; scaling about the camera's centre changes it and not the image. `axis` (3,) is the
-    unit direction from the feet (else the hips) to the body, `axis_weight` in [0, 1] how much of it is seen,
-    `view` (3,) the unit ray to the person. `youth` is the fitted youth, `youth_weight` in [0, 1] how much of
-    the body told it. `known` is the height in metres where it is given.
+    unit direction from the feet (else the hips) to the body as it was observed, `axis_weight` in [0, 1] how
+    much of it is seen, `view` (3,) the unit ray to the person. `face` is the logarithm of the length from
+    eyes to mouth against that of an adult of the same height, `face_weight` in [0, 1] how well it is seen.
+    `known` is the height in metres where it is given.
     """
 
     soles: Floats
@@ -55,8 +66,8 @@ class PersonCue:
     axis: Floats
     axis_weight: float
     view: Floats
-    youth: float
-    youth_weight: float
+    face: float
+    face_weight: float
     known: float | None = None
 
 
@@ -75,6 +86,11 @@ def find_centre_of_mass(landmarks: Floats) -> Floats:
     return np.asarray(np.average(landmarks[chosen], axis=0, weights=list(MASS.values())))
 
 
+def find_support(landmarks: Floats, side: int) -> Floats:
+    """The point (3,) of the left (0) or right (1) foot over which a standing body is in balance."""
+    return np.asarray((1 - SUPPORT) * landmarks[HEELS[side]] + SUPPORT * landmarks[TOES[side]])
+
+
 class CueReader:
     """Reads cues from fits; holds only constant tables."""
 
@@ -91,10 +107,8 @@ class CueReader:
         base, directions = self._ends
         return float(np.ptp(base + self._kinematics.coefficients(state.shape) @ directions))
 
-    def read(
-        self, fit: BodyFit, observed: LandmarkObservation, *, youth: float, known: float | None = None
-    ) -> PersonCue:
-        """The cue of a fitted person; `youth` is what a free fit found, `known` a height in metres."""
+    def read(self, fit: BodyFit, observed: LandmarkObservation, *, known: float | None = None) -> PersonCue:
+        """The cue of a fitted person whose height in metres may be known."""
         points, camera = fit.posed.landmarks, observed.camera
         weights = weigh_confidence(observed.confidence)
         inside = np.all((fit.pixels >= 0) & (fit.pixels < (camera.width, camera.height)), axis=1)
@@ -111,18 +125,45 @@ class CueReader:
             for skinned, is_seen in zip(self._soles, seen, strict=True)
             if is_seen
         ]
-        trunk = points[list(SHOULDERS)].mean(axis=0) - points[list(HIPS)].mean(axis=0)
+        # of the points that were observed: the fit's own are pulled towards the image's up
+        world = observed.world
+        trunk = world[list(SHOULDERS)].mean(axis=0) - world[list(HIPS)].mean(axis=0)
         if all(seen):
-            trunk = find_centre_of_mass(points) - points[[*HEELS, *TOES]].mean(axis=0)
+            trunk = find_centre_of_mass(world) - np.mean([find_support(world, k) for k in (0, 1)], axis=0)
         view = points[[*SHOULDERS, *HIPS]].mean(axis=0)
+        face, face_weight = measure_face(fit, observed)
         return PersonCue(
             soles=np.concatenate(soles) if soles else np.zeros((0, 3)),
             feet=sum(seen),
             stature=self.stature(fit.state),
-            axis=trunk / np.linalg.norm(trunk),
+            axis=trunk / max(float(np.linalg.norm(trunk)), 1e-9),
             axis_weight=float(weights[[*SHOULDERS, *HIPS]].mean() ** 2),
             view=view / np.linalg.norm(view),
-            youth=youth,
-            youth_weight=float(weights[[*SHOULDERS, *HIPS, *KNEES, *ANKLES]].min()),
+            face=face,
+            face_weight=face_weight,
             known=known,
         )
+
+
+def measure_face(fit: BodyFit, observed: LandmarkObservation) -> tuple[float, float]:
+    """The logarithm of a face's length against that of an adult of the same height, and its weight.
+
+    The length is from the eyes to the mouth in the image, against that of the fitted body with an adult's
+    proportions. It weighs nothing where the face's points do not form a face, or the body's are hidden.
+    """
+    seen, fitted = observed.pixels[FACE], fit.pixels[FACE]
+    length, expected = (
+        float(np.linalg.norm(points[EYES].mean(axis=0) - points[MOUTH].mean(axis=0)))
+        for points in (observed.pixels, fit.pixels)
+    )
+    if min(length, expected) < 1e-6:
+        return 0.0, 0.0
+    # the similarity that maps the fitted face to the seen one, as complex numbers
+    a, b = ((points - points.mean(axis=0)) @ np.array([1.0, 1j]) for points in (fitted, seen))
+    rest = b - (np.vdot(a, b) / np.vdot(a, a)) * a
+    misfit = float(np.sqrt((np.abs(rest) ** 2).mean() / (np.abs(b) ** 2).mean()))
+    clear = float(np.clip((FACE_MISFIT[1] - misfit) / (FACE_MISFIT[1] - FACE_MISFIT[0]), 0.0, 1.0))
+    body = weigh_confidence(observed.confidence[[*SHOULDERS, *HIPS, *KNEES, *ANKLES]]).mean()
+    faces = weigh_confidence(observed.confidence[FACE]).mean()
+    youth = FACE_PER_YOUTH * max(float(fit.state.shape[3]), 0.0)
+    return float(np.log(length / expected / observed.face_scale) + youth), float(clear * body**2 * faces)

@@ -29,11 +29,11 @@ PITCHES, ROLLS = np.arange(-30.0, 73.0, 6.0), np.arange(-10.0, 11.0, 5.0)
 # Chosen: two people who stand on their heads make an image that is upside down, one does not.
 SIDES, SIDE_COST = (0.0, 90.0, -90.0, 180.0), 6.0
 # Prior on the camera, degrees and metres: people are photographed level or from above, without roll. Chosen.
-PITCH, ROLL, CAMERA_METRES = (10.0, 18.0), (0.0, 3.0), (1.6, 0.5)
+PITCH, ROLL, CAMERA_METRES = (10.0, 18.0), (0.0, 4.0), (1.6, 0.5)
 LOG_OFFSETS = np.linspace(np.log(0.25), np.log(9.0), 48)
 # Deviations in degrees of a standing body's axis from up, across the view and along it, and the cost in nats
 # of a body that does not stand. The depth of a fit is that much worse than its outline. Chosen.
-AXIS_ACROSS, AXIS_ALONG, BENT_COST = 8.0, 12.0, 3.5
+AXIS_ACROSS, AXIS_ALONG, BENT_COST = 6.0, 12.0, 3.5
 # As many leans along the view say as much together as any number: what errs in one fit errs in all. Chosen.
 INDEPENDENT_LEANS = 3.0
 # Probability that feet are not on the floor, and the density of the stature that they then seem to have,
@@ -194,9 +194,10 @@ class _Grid:
         # a ten-thousandth of the best cell's weight: the cells beyond hold nothing together
         chosen = weights > 1e-4
         ranges: list[tuple[float, float] | None] = []
-        for cue in self._cues:
+        for k, cue in enumerate(self._cues):
             logs = self.log_statures(cue, ups, offsets)[chosen] if len(cue.soles) else np.zeros(0)
-            valid = np.isfinite(logs)
+            # heights of a person who stands: on other floors this one does not
+            valid = np.asarray(np.any(self._on_floor[:, k], axis=0))[_look_up(logs)]
             if not valid.any():
                 ranges.append(None)
                 continue

@@ -8,7 +8,7 @@ the legs are straight: who sits or kneels rests on more than the feet.
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.group.cues import MASS
+from workers.engines.bodies.group.cues import MASS, SUPPORT, find_support
 from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton
 from workers.engines.bodies.observations import ANKLES, HEELS, HIPS, KNEES, TOES
 
@@ -67,7 +67,7 @@ class GroundTerm:
         if self._balance == 0.0:
             return np.zeros(0), np.zeros((0, self._size)), 0.0
         points = posed.landmarks
-        feet = [(points[HEELS[k]] + points[TOES[k]]) / 2 for k in (0, 1)]
+        feet = [find_support(points, k) for k in (0, 1)]
         centre = MASS_SHARES @ points[MASS_POINTS]
         between = self._across @ (feet[1] - feet[0])
         along = float(between @ (centre - feet[0])) / max(float(between @ between), 1e-6)
@@ -75,7 +75,8 @@ class GroundTerm:
         weights = np.zeros(len(points))
         weights[MASS_POINTS] += MASS_SHARES
         for k, part in ((0, 1 - share), (1, share)):
-            weights[[HEELS[k], TOES[k]]] -= part / 2
+            weights[HEELS[k]] -= part * (1 - SUPPORT)
+            weights[TOES[k]] -= part * SUPPORT
         residual = self._across @ (weights @ points) / BALANCE_METRES
         slope = self._across @ np.tensordot(weights, posed.jacobian, 1) / BALANCE_METRES
         squared = float(residual @ residual)

@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.engines.bodies.estimates import measure_height, scale_about_camera
 from workers.engines.bodies.group.cues import find_sole_vertices
+from workers.engines.bodies.group.floor_report import ASSUMED_GRAVITY
 from workers.engines.bodies.group.solve import GroupSolution
+from workers.engines.bodies.observations import HIPS, SHOULDERS
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate, FloorPlane, Gravity
 
+Floats = NDArray[np.float64]
 # Metres above the floor up to which a foot counts as touching it.
 TOUCH_METRES = 0.03
+# Lean of a trunk in degrees from which a person is not upright: who bends to the floor or sits leans less.
+# Chosen, not measured.
+UPRIGHT_DEGREES = 75.0
 
 
 def place_people(
@@ -26,6 +33,7 @@ def place_people(
     Where a height (m) is known the body has it exactly, and the others on the floor take their scale from it.
     """
     x, y, z = (float(value) for value in group.up)
+    is_given = gravity is not None
     if gravity is None and bodies:
         gravity = Gravity(direction=(-x, -y, -z), source="people")
     placed = [
@@ -35,6 +43,10 @@ def place_people(
     has_scale = any(
         known is not None and member.grounded for known, member in zip(heights, group.people, strict=True)
     )
+    upright = [is_upright(body, group.up) for body in placed]
+    if not any(upright) and not is_given and gravity is not None:
+        # heads that are not up tell nothing of gravity: a camera on its side, or people who lie
+        return [_leave_ungrounded(body) for body in placed]
     floor = _find_plane(placed, group)
     return [
         replace(
@@ -44,10 +56,22 @@ def place_people(
             grounded=member.grounded,
             height_range=member.height_range,
             scale_source="metric" if has_scale and member.grounded else body.scale_source,
-            flags=_list_flags(body, is_grounded=member.grounded, in_scale=has_scale),
+            flags=_list_flags(body, stands, is_grounded=member.grounded, in_scale=has_scale),
         )
-        for body, member in zip(placed, group.people, strict=True)
+        for body, member, stands in zip(placed, group.people, upright, strict=True)
     ]
+
+
+def is_upright(body: BodyEstimate, up: Floats) -> bool:
+    """Whether the line from hips to shoulders is within UPRIGHT_DEGREES of `up` (3,), a unit vector."""
+    shoulders, hips = body.keypoints_3d[list(SHOULDERS)], body.keypoints_3d[list(HIPS)]
+    trunk = shoulders.mean(axis=0) - hips.mean(axis=0)
+    return bool(trunk @ up > np.cos(np.radians(UPRIGHT_DEGREES)) * np.linalg.norm(trunk))
+
+
+def _leave_ungrounded(body: BodyEstimate) -> BodyEstimate:
+    """A body of an image in which nobody is upright: gravity is assumed, and no floor is known."""
+    return replace(body, gravity=ASSUMED_GRAVITY, flags=(*body.flags, "not_upright"))
 
 
 def _find_plane(bodies: Sequence[BodyEstimate], group: GroupSolution) -> FloorPlane | None:
@@ -64,10 +88,14 @@ def _find_plane(bodies: Sequence[BodyEstimate], group: GroupSolution) -> FloorPl
     return replace(plane, feet=int(np.sum(feet)), people=len(standing))
 
 
-def _list_flags(body: BodyEstimate, *, is_grounded: bool | None, in_scale: bool) -> tuple[str, ...]:
+def _list_flags(
+    body: BodyEstimate, stands: bool, *, is_grounded: bool | None, in_scale: bool
+) -> tuple[str, ...]:
     flags = list(body.flags)
     if in_scale and is_grounded:
         flags = [flag for flag in flags if flag != "scale_not_metric"] + ["scale_from_group"]
     if is_grounded is False:
         flags.append("not_grounded")
+    if not stands:
+        flags.append("not_upright")
     return tuple(flags)

@@ -1,9 +1,8 @@
 """Solves all people of an image together: alone first, then the floor, then each person on it.
 
 Each person is fitted alone; what the fits say of gravity, the floor and sizes gives the most likely floor
-(`floor_search`). The fits are repeated on it, first to the landmarks, after which the floor is looked for
-once more, then to the masks. A floor that a person does not stand on leaves that person as it was but for
-gravity.
+(`floor_search`). The fits are repeated on it, and everybody is scaled onto it exactly. A floor that a person
+does not stand on says nothing to that person but gravity.
 """
 
 from collections.abc import Sequence
@@ -26,10 +25,10 @@ Floats = NDArray[np.float64]
 # By how much a mask may raise the landmarks' error, as a share of the body's height: a mask that needs more
 # shows clothes or another person. Chosen, not measured.
 MASK_COST = 0.01
-# Rounds of the fit to the mask before the floor is known and on it, and steps of the fit to landmarks on it.
-ROUNDS_ALONE, ROUNDS_ON_FLOOR, STEPS_ON_FLOOR = 2, 3, 12
-# Deviation of youth while it is looked for, and once the stature is known: a child of a size has an age.
-FREE_YOUTH, KNOWN_YOUTH = 2.0, 0.25
+# Steps of a fit to landmarks on the floor, where the mask is somebody else's.
+STEPS_ON_FLOOR = 12
+# Deviation of youth once the stature is known: a child of a size has an age.
+KNOWN_YOUTH = 0.25
 # Deviation of the size on the floor, in units of 10 cm: the floor itself holds it. Known heights hold.
 FLOOR_SIZE, KNOWN_SIZE = 0.8, 0.1
 # Metres of stature per unit of Anny's height, and of a neutral adult.
@@ -68,45 +67,23 @@ class GroupSolver:
         self,
         people: Sequence[PersonObservation],
         fits: Sequence[BodyFit],
-        sizes: Sequence[float],
         *,
         heights: Sequence[float | None],
         gravity: Floats | None = None,
     ) -> GroupSolution:
         """The people on their floor.
 
-        `fits` are to landmarks alone under priors on size of the mean `sizes`; `heights` in metres and
+        `fits` are to landmarks alone; `heights` in metres and
         `gravity` (3,), a unit vector in the camera frame, are what is known. Raises ValueError when the
         lengths differ.
         """
-        alone = [
-            self._refine(person, fit, FitPrior(size=size, youth_spread=FREE_YOUTH), ROUNDS_ALONE)
-            for person, fit, size in zip(people, fits, sizes, strict=True)
-        ]
-        youths = [float(fit.state.shape[3]) for fit in alone]
-        cues = self._read(people, alone, youths, heights)
+        cues = self._read(people, fits, heights)
         floor = find_floor(cues, gravity)
         stood = [
             self._stand(person, fit, cue, floor, k)
-            for k, (person, fit, cue) in enumerate(zip(people, alone, cues, strict=True))
+            for k, (person, fit, cue) in enumerate(zip(people, fits, cues, strict=True))
         ]
-        upright = self._read(people, stood, youths, heights)
-        # what a floor has straightened says nothing more of gravity
-        upright = [replace(new, axis=old.axis, view=old.view) for new, old in zip(upright, cues, strict=True)]
-        floor = find_floor(upright, gravity)
-        final = []
-        for k, (person, fit, cue) in enumerate(zip(people, stood, cues, strict=True)):
-            prior, ground = self._expect(fit, cue, floor, k)
-            refined = self._silhouette.refine(
-                fit, person.landmarks, person.mask, prior=prior, further=ground, rounds=ROUNDS_ON_FLOOR
-            )
-            final.append(refined if self._agrees(refined, fits[k]) else fit)
-        cues = self._read(people, final, youths, heights)
-        return self._finish(floor, final, cues)
-
-    def _refine(self, person: PersonObservation, fit: BodyFit, prior: FitPrior, rounds: int) -> BodyFit:
-        refined = self._silhouette.refine(fit, person.landmarks, person.mask, prior=prior, rounds=rounds)
-        return refined if self._agrees(refined, fit) else fit
+        return self._finish(floor, stood, self._read(people, stood, heights))
 
     def _agrees(self, refined: BodyFit, alone: BodyFit) -> bool:
         """Whether a fit to the mask agrees with the landmarks as well as one to them alone, nearly."""
@@ -116,23 +93,25 @@ class GroupSolver:
         self,
         people: Sequence[PersonObservation],
         fits: Sequence[BodyFit],
-        youths: Sequence[float],
         heights: Sequence[float | None],
     ) -> list[PersonCue]:
         return [
-            self._reader.read(fit, person.landmarks, youth=youth, known=known)
-            for person, fit, youth, known in zip(people, fits, youths, heights, strict=True)
+            self._reader.read(fit, person.landmarks, known=known)
+            for person, fit, known in zip(people, fits, heights, strict=True)
         ]
 
     def _stand(
         self, person: PersonObservation, fit: BodyFit, cue: PersonCue, floor: FloorSolution, k: int
     ) -> BodyFit:
-        """The fit to the landmarks on the floor, from the fit alone."""
+        """The fit on the floor, from the fit alone: to the mask too, unless that is somebody else's."""
         prior, ground = self._expect(fit, cue, floor, k)
-        stature = cue.stature * float(floor.scales[k])
         shape = fit.state.shape.copy()
-        shape[[0, 3]] = make_shape(stature)[[0, 3]]
+        shape[[0, 3]] = make_shape(cue.stature * float(floor.scales[k]))[[0, 3]]
         state = BodyState(fit.state.rotations, fit.state.translation * floor.scales[k], shape)
+        scaled = replace(fit, state=state)
+        refined = self._silhouette.refine(scaled, person.landmarks, person.mask, prior=prior, further=ground)
+        if refined is not scaled and self._agrees(refined, fit):
+            return refined
         return self._fitter.solve(
             person.landmarks, prior=prior, initial=state, extra=ground, max_steps=STEPS_ON_FLOOR
         )

@@ -1,4 +1,4 @@
-"""What is known of a person's stature before the floor is: adults and children, and signs of youth.
+"""What is known of a person's stature before the floor is: adults and children, and faces.
 
 A mixture over the natural logarithm of the stature in metres, tabulated so that a search can look it up.
 """
@@ -18,11 +18,12 @@ ADULT_METRES, ADULT_DEVIATION = 1.69, 0.06
 CHILD_METRES, CHILD_SHARE = (0.75, 1.58), 0.25
 # Anny's youth of a stature: 0 at 1.69 m, and 0.405 m less for each unit.
 METRES_PER_YOUTH, MAX_YOUTH = 0.405, 2.2
-# Youth that a fit finds: mean and deviation for adults, share of the true one and deviation for children.
-# Measured on 6 children and 10 adults of real photos, with landmarks and masks.
-ADULT_YOUTH, CHILD_YOUTH_SHARE, CHILD_YOUTH_DEVIATION = (0.06, 0.13), 0.5, 0.28
-# Density of youth under a fit that failed, so that no single person decides. Chosen, not measured.
-YOUTH_OUTLIER = 0.08
+# The logarithm of the face's share of the height against an adult's: by how much it grows for each metre that
+# a child is shorter, and its deviation. Measured on drawn people of all ages, 10 adults and 6 children of
+# photos.
+FACE_PER_METRE, FACE_DEVIATION = 0.33, 0.08
+# Density of a face that was misread, so that no single person decides. Chosen, not measured.
+FACE_OUTLIER = 0.15
 # Statures (m) of a school class or a team of children, whose people are of one age: the share of such groups,
 # the share of their people who are of that age, and the deviation of the logarithm within it. A group of
 # children is one coincidence, not one for each child. Chosen; the deviation is from WHO growth references.
@@ -51,14 +52,13 @@ def tabulate_stature_density(cue: PersonCue, cohort: float | None = None) -> Flo
     # a soft upper end: growth does not stop at one height
     ends = 1 / (1 + np.exp((statures - high) / 0.03)) / (1 + np.exp((low - statures) / 0.03))
     child = CHILD_SHARE * ends * statures / (high - low)
-    as_adult = _normal(np.array(cue.youth), *ADULT_YOUTH) + YOUTH_OUTLIER
-    mean = CHILD_YOUTH_SHARE * expect_youth(statures)
-    as_child = _normal(np.array(cue.youth), mean, CHILD_YOUTH_DEVIATION) + YOUTH_OUTLIER
+    as_adult = _normal(np.array(cue.face), 0.0, FACE_DEVIATION) + FACE_OUTLIER
+    longer = FACE_PER_METRE * np.maximum(ADULT_METRES - statures, 0.0)
+    as_child = _normal(np.array(cue.face), longer, FACE_DEVIATION) + FACE_OUTLIER
     if cohort is not None:
         peers = _normal(LOG_STATURES, np.log(cohort), COHORT_DEVIATION)
         adult, child = (1 - IN_COHORT) * adult, (1 - IN_COHORT) * child + IN_COHORT * peers
-    # half a body says less of its proportions
-    density: Floats = adult * as_adult**cue.youth_weight + child * as_child**cue.youth_weight
+    density: Floats = adult * as_adult**cue.face_weight + child * as_child**cue.face_weight
     return density
 
 

@@ -5,7 +5,7 @@ lies on the child's PYTHONPATH. Its `process_one_image` takes one image with all
 boxes; it wants RGB, puts its batch on "cuda" whatever its model is on, and prints.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.sam3d import checkpoint_pickle
+from workers.engines.bodies.sam3d.acceleration import accelerate, building
+from workers.engines.bodies.sam3d.image_stack import ImageStack, sharing_forwards
 from workers.engines.bodies.sam3d.prompting import Prompts, prompting
 from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.arrays import Arrays
@@ -32,11 +34,12 @@ class Estimator:
             import torch
             from sam_3d_body import SAM3DBodyEstimator, load_sam_3d_body
         require_gpu(torch)
-        with report_missing_checkpoint(), _tensors_only(torch):
+        with report_missing_checkpoint(), _tensors_only(torch), building(config):
             model, settings = load_sam_3d_body(
                 config["checkpoint"], device="cuda", mhr_path=config["mhr_model"]
             )
         _check_filled(model)
+        accelerate(torch, model, config)
         self._fov = _fov_estimator(config.get("fov"))
         self._torch = torch
         self._mode = INFERENCE[config["mode"]]
@@ -48,12 +51,16 @@ class Estimator:
                 "backbone": str(settings.MODEL.BACKBONE.TYPE),
                 "uses_camera_centre": bool(settings.MODEL.DECODER.get("USE_INTRIN_CENTER", False)),
                 "device": str(torch.cuda.get_device_name(0)),
+                "dtype": str(getattr(model, "backbone_dtype", "unknown")).removeprefix("torch."),
             },
             {},
         )
 
     def answer(self, fields: Mapping[str, Any], arrays: Arrays) -> Answer:
-        """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), optional `masks` packed to bits.
+        """`image` (H, W, 3) uint8 RGB, `boxes` (N, 4), optional `masks` packed to bits, image by image.
+
+        Several images (B, H, W, 3) of one camera come with the field `counts`, how many of the people are in
+        each, in order.
 
         Prompts come as `points` (N, K, 3), `hands` (N, 2, 4) and the field `refined`; see `Prompts`.
         The field `max_wrist_angle` is in radians, None for upstream's.
@@ -62,13 +69,12 @@ class Estimator:
         people first, the intrinsics that were used, and for each person
         whether a point was `outside` the crop.
         """
-        image = arrays["image"]
-        height, width = image.shape[:2]
         boxes = arrays["boxes"].astype(np.float32)
-        masks = None
-        if "masks" in arrays:
-            bits = np.unpackbits(arrays["masks"], count=len(boxes) * height * width)
-            masks = bits.reshape(len(boxes), height, width)
+        counts = fields.get("counts") or [len(boxes)]
+        image: Any = arrays["image"]
+        if image.ndim == 4:
+            image = ImageStack(image, np.repeat(np.arange(len(counts)), counts))
+        masks = _unpack_masks(arrays["masks"], counts, image.shape[:2]) if "masks" in arrays else None
         given = arrays.get("intrinsics")
         if given is None:
             if self._fov is None:
@@ -88,11 +94,14 @@ class Estimator:
     def _recover(
         self, image: Any, boxes: Any, masks: Any, intrinsics: Any, prompts: Prompts | None
     ) -> tuple[list[dict[str, Any]], NDArray[np.bool_]]:
-        """The people of an image, together; where they do not fit into memory, half of them at a time."""
+        """The people of an image or a stack, together; where they do not fit, half of them at a time."""
         # without hands the second decoder need not run
         mode = "body" if self._mode == "full" and prompts and not any(prompts.refined) else self._mode
         try:
-            with prompting(self._torch, self._estimator.model, prompts) as outside:
+            with (
+                sharing_forwards(self._torch, image),
+                prompting(self._torch, self._estimator.model, prompts) as outside,
+            ):
                 people: list[dict[str, Any]] = self._estimator.process_one_image(
                     image, bboxes=boxes, masks=masks, cam_int=intrinsics, inference_type=mode
                 )
@@ -109,7 +118,7 @@ class Estimator:
         half = len(boxes) // 2
         halves = [
             self._recover(
-                image,
+                image.select(part) if isinstance(image, ImageStack) else image,
                 boxes[part],
                 None if masks is None else masks[part],
                 intrinsics,
@@ -118,6 +127,16 @@ class Estimator:
             for part in (slice(None, half), slice(half, None))
         ]
         return halves[0][0] + halves[1][0], np.concatenate([halves[0][1], halves[1][1]])
+
+
+def _unpack_masks(bits: NDArray[np.uint8], counts: Sequence[int], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The masks (N, H, W) of the people of all images, whose bits begin at a byte for each image."""
+    pixels = size[0] * size[1]
+    ends = np.cumsum([-(-count * pixels // 8) for count in counts])
+    parts = zip(np.split(bits, ends[:-1]), counts, strict=True)
+    return np.concatenate(
+        [np.unpackbits(part, count=count * pixels).reshape(count, *size) for part, count in parts]
+    )
 
 
 @contextmanager

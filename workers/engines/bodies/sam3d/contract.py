@@ -1,6 +1,6 @@
 """Upstream's answer, checked against its recorded names and shapes, person by person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -36,6 +36,26 @@ class UpstreamPerson:
     def is_finite(self) -> bool:
         """Whether every number is finite."""
         return all(bool(np.isfinite(getattr(self, field.name)).all()) for field in fields(self))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpstreamAnswer:
+    """People in upstream's order, and the intrinsics (3, 3) that it was given.
+
+    `outside` says of each person whether upstream cannot see one of the key points that were given.
+    """
+
+    people: list[UpstreamPerson]
+    intrinsics: Floats
+    outside: NDArray[np.bool_]
+
+    def split(self, counts: Sequence[int]) -> "list[UpstreamAnswer]":
+        """The answers of several images, by how many people each has."""
+        ends = np.cumsum(counts)
+        return [
+            UpstreamAnswer(self.people[end - count : end], self.intrinsics, self.outside[end - count : end])
+            for end, count in zip(ends, counts, strict=True)
+        ]
 
 
 def read_people(arrays: Mapping[str, NDArray[Any]]) -> list[UpstreamPerson]:

@@ -14,14 +14,15 @@ from workers.engines.bodies.mhr.evaluation import BodyModelsMhr
 from workers.engines.bodies.mhr.lods import NATIVE, convert_lod, load_lod_mesh
 from workers.engines.bodies.mhr.model import MhrModel, SkinnedMesh
 from workers.engines.bodies.sam3d.assemble import Assembler
-from workers.engines.bodies.sam3d.contract import UpstreamPerson, assign, read_people
+from workers.engines.bodies.sam3d.calls import BodyCall, encode_calls, group_calls
+from workers.engines.bodies.sam3d.contract import UpstreamAnswer, assign, read_people
 from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3dBodyUnavailable
 from workers.engines.bodies.sam3d.prompt_arrays import encode_prompts
 from workers.engines.bodies.sam3d.settings import CHILD, Mode, Sam3dBodySettings
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
 from workers.engines.host.startup import start_host
-from workers.engines.protocols import BodyControls, BodyEstimate, Box, EngineInfo, Mask, Rgb
+from workers.engines.protocols import BodyControls, BodyEstimate, BodyQuery, Box, EngineInfo, Mask, Rgb
 from workers.engines.weights import WeightsCorrupt
 from workers.geometry.cameras import Camera
 
@@ -66,7 +67,7 @@ class Sam3dBody:
             kind="bodies",
             # what else results depend on: how boxes of masks are widened, and who finds an unknown camera
             version=f"sam-3d-body/{ready['backbone']}/{chosen.mode}/lod{chosen.lod}"
-            f"/mask_boxes{MASK_BOX_SCALE}{'/fov' if fov else ''}",
+            f"/mask_boxes{MASK_BOX_SCALE}{'/fov' if fov else ''}{chosen.precision_label()}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
             capabilities=(*CAPABILITIES, *CONTROLS[chosen.mode]),
@@ -76,7 +77,14 @@ class Sam3dBody:
                 "visibility tells what is inside the image, not what is hidden",
             ),
             weights=weights,
-            settings={"mode": chosen.mode, "lod": chosen.lod},
+            settings={
+                "profile": chosen.profile,
+                "dtype": str(ready["dtype"]),
+                "tf32": chosen.tf32,
+                "compile": chosen.compile,
+                "mode": chosen.mode,
+                "lod": chosen.lod,
+            },
         )
 
     def close(self) -> None:
@@ -115,35 +123,60 @@ class Sam3dBody:
         Bodies of which a key point lay outside the crop around the box, where the network does not see it,
         are flagged `keypoint_outside_crop`.
         """
+        call = self.prepare_people(BodyQuery(image, tuple(boxes), controls, masks, camera))
+        return self.finish_people(call, self.recover_batch([call])[0])
+
+    def prepare_people(self, query: BodyQuery) -> BodyCall:
+        """What the child needs of one image; raises ValueError, RequestRefused `keypoint_unknown`."""
+        image, boxes, controls, masks = query.image, query.boxes, query.controls, query.masks
         height, width = image.shape[:2]
-        _check(image, boxes, masks, camera)
-        known = camera
-        if camera is None and self._settings.fov is None:
+        _check(image, boxes, masks, query.camera)
+        known = query.camera
+        if known is None and self._settings.fov is None:
             known = Camera.assumed(width, height)
-        usable = [i for i, box in enumerate(boxes) if _usable(box, width, height)]
-        bodies: list[BodyEstimate | None] = [None] * len(boxes)
-        if not usable:
-            return bodies
-        requested = np.asarray([boxes[i] for i in usable], dtype=np.float32)
+        usable = tuple(i for i, box in enumerate(boxes) if _usable(box, width, height))
+        requested = np.asarray([boxes[i] for i in usable], dtype=np.float32).reshape(-1, 4)
         if masks is not None:
             requested = widen_boxes(requested)
-        arrays: dict[str, NDArray[Any]] = {
-            "image": np.ascontiguousarray(image),
-            "boxes": requested,
-        }
-        if known is not None:
-            arrays["intrinsics"] = known.matrix()
-        if masks is not None:
+        return BodyCall(
+            image=image,
+            boxes=boxes,
+            usable=usable,
+            requested=requested,
+            camera=known,
             # 60 masks of a 12 megapixel image are 90 MB as bits and 720 MB as bytes
-            arrays["masks"] = np.packbits(np.stack([masks[i] for i in usable]))
-        arrays |= encode_prompts(controls, usable)
-        fields = {"refined": controls.refined or (True, True), "max_wrist_angle": controls.max_wrist_angle}
-        people, used, outside = self._ask(fields, arrays)
-        view = known or _estimated(used, width, height)
-        assigned = assign(people, requested.astype(np.float64))
-        for i, person, is_outside in zip(usable, assigned, outside, strict=True):
+            masks=np.packbits(np.stack([masks[i] for i in usable])) if masks is not None and usable else None,
+            prompts=encode_prompts(controls, usable) if usable else {},
+            fields={"refined": controls.refined or (True, True), "max_wrist_angle": controls.max_wrist_angle},
+        )
+
+    def recover_batch(self, calls: Sequence[BodyCall]) -> list[UpstreamAnswer | None]:
+        """Upstream's answers, those of images with one size and camera from one forward; None without people.
+
+        Raises Sam3dBodyContract, HostTimeout, HostCrashed, HostGarbled or HostRefused.
+        """
+        answers: dict[int, UpstreamAnswer] = {}
+        for group in group_calls(calls):
+            together = self._ask(group)
+            counts = [len(call.usable) for call in group]
+            if len(group) > 1 and len(together.people) != sum(counts):
+                # whose people are missing cannot be known: one image at a time
+                answers |= {id(call): self._ask([call]) for call in group}
+                continue
+            answers |= zip(map(id, group), together.split(counts), strict=True)
+        return [answers.get(id(call)) for call in calls]
+
+    def finish_people(self, call: BodyCall, raw: UpstreamAnswer | None) -> list[BodyEstimate | None]:
+        """The bodies of an image from upstream's answer; raises Sam3dBodyContract."""
+        bodies: list[BodyEstimate | None] = [None] * len(call.boxes)
+        if raw is None:
+            return bodies
+        height, width = call.image.shape[:2]
+        view = call.camera or _estimated(raw.intrinsics, width, height)
+        assigned = assign(raw.people, call.requested.astype(np.float64))
+        for i, person, is_outside in zip(call.usable, assigned, raw.outside, strict=True):
             if person is not None:
-                body = self._assembler.body(person, boxes[i], view)
+                body = self._assembler.body(person, call.boxes[i], view)
                 if body is not None and is_outside:
                     body = replace(body, flags=(*body.flags, "keypoint_outside_crop"))
                 bodies[i] = None if body is None else self._convert_lod(body, self._settings.lod)
@@ -164,13 +197,11 @@ class Sam3dBody:
     def _convert_lod(self, body: BodyEstimate, lod: int) -> BodyEstimate:
         return body if lod == NATIVE else convert_lod(body, lod, self._mesh(lod))
 
-    def _ask(
-        self, fields: dict[str, Any], arrays: dict[str, NDArray[Any]]
-    ) -> tuple[list[UpstreamPerson], NDArray[Any], NDArray[Any]]:
-        """The people, the intrinsics (3, 3) that upstream was given, and whose key points it cannot see."""
+    def _ask(self, calls: Sequence[BodyCall]) -> UpstreamAnswer:
+        """What upstream gives for calls that share a forward."""
         try:
-            answer = self._host.ask(fields, arrays).arrays
-            return read_people(answer), answer["intrinsics"], answer["outside"]
+            answer = self._host.ask(*encode_calls(calls)).arrays
+            return UpstreamAnswer(read_people(answer), answer["intrinsics"], answer["outside"])
         except HostRefused as error:
             if error.code == "contract":
                 raise Sam3dBodyContract(str(error)) from error
@@ -239,6 +270,9 @@ def _spec(settings: Sam3dBodySettings, checkpoint: Path, assets: Path) -> HostSp
             "mhr_model": str(assets / "mhr_model.pt"),
             "fov": None if settings.fov is None else str(settings.fov),
             "mode": settings.mode,
+            "profile": settings.profile,
+            "tf32": settings.tf32,
+            "compile": settings.compile,
         },
         pythonpath=(str(settings.source),) if settings.source is not None else (),
         environment={"MOMENTUM_ENABLED": "0", "HF_HUB_OFFLINE": "1"},

@@ -33,6 +33,13 @@ class Sam3dBodySettings(EngineSettings):
     mode: Mode = Field(default="full", validation_alias="MAQUETTE_SAM3D_BODY_MODE")
     """`full` refines both hands from their own crops (slowest), `body` leaves hands to the body decoder,
     `hands` takes every box for a right hand and trusts nothing else."""
+    profile: Literal["exact", "fast"] = "fast"
+    """`fast` computes the backbone in the 16 bits that the checkpoint's configuration names, as upstream
+    does, `exact` everything in float32 without TF32."""
+    tf32: bool = False
+    """Let what a GPU computes in float32 use TF32."""
+    compile: Literal["off", "default", "max-autotune"] = "off"
+    """Compile the backbone by `torch.compile`; the first images then take minutes."""
     lod: int = 1
     """Level of detail of all bodies, from 0 (finest) to 6."""
     load_seconds: float = 900.0
@@ -41,3 +48,12 @@ class Sam3dBodySettings(EngineSettings):
     """How long one image may take."""
     requests_before_recycle: int = 2000
     """After this many images the child process is replaced."""
+
+    def precision_label(self) -> str:
+        """What changes roundings against upstream's own way, for the engine's version."""
+        words = [
+            "exact" if self.profile == "exact" else "",
+            "tf32" if self.tf32 else "",
+            f"compile-{self.compile}" if self.compile != "off" else "",
+        ]
+        return "".join(f"/{word}" for word in words if word)

@@ -29,6 +29,9 @@ class Gravity(ResponseModel):
     """Given by the request, read from EXIF, estimated from the people, or assumed: a level camera."""
 
 
+BodyPart = Literal["left_arm", "right_arm", "left_leg", "right_leg", "trunk"]
+
+
 class FloorPlane(ResponseModel):
     """The plane that people stand on: points x in the camera frame with normal . x + offset_m = 0."""
 
@@ -68,6 +71,8 @@ class BodyResult(ReconstructedBody):
     grounded: bool | None = None
     """Whether the person stands on the floor; false: the person sits, jumps or stands elsewhere; null where
     that is unknown."""
+    ambiguous_limbs: list[BodyPart] = []
+    """What may as well point the other way along depth, for all that the image tells."""
     mesh: str | None
     """Name of the rigged GLB artefact."""
     files: dict[BodyFormat, str] = {}

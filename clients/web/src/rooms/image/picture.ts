@@ -31,7 +31,7 @@ export async function openPicture(file: Blob, name: string, onProgress: (share: 
 /** Show a picture that was sent before. */
 export async function loadPicture(id: string): Promise<Picture> {
   const media = await service.getUpload(id);
-  const answer = await fetch(service.uploadUrl(id));
+  const answer = await service.uploadContent(id);
   return show(media, "picture", await answer.blob());
 }
 

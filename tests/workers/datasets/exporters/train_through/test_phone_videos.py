@@ -31,6 +31,7 @@ def sets() -> Path:
     return Path(os.environ[SETS])
 
 
+@pytest.mark.timeout(1200)
 def test_lerobot_trains_act(sets: Path) -> None:
     robots = pytest.importorskip("lerobot.datasets.lerobot_dataset")
     from lerobot.policies.act.modeling_act import ACTPolicy
@@ -56,7 +57,7 @@ def test_lerobot_trains_act(sets: Path) -> None:
         return loss, ready["action"][~ready["action_is_pad"]].abs().mean()
 
     policy.train()
-    outcome = models.train(policy.parameters(), lambda: loader, losses, steps=60, rate=3e-4)
+    outcome = models.train(policy.parameters(), lambda: loader, losses, steps=120, rate=3e-4)
     models.record("lerobot, phone videos", "LeRobotDataset, ACT", WORKERS, "the subject's box, L1", outcome)
 
 

@@ -141,6 +141,6 @@ def test_an_exemplar_of_one_coin_finds_all_coins(engine: DefaultConcepts) -> Non
 
 
 def test_exemplars_need_a_positive_one(engine: DefaultConcepts) -> None:
-    handle = engine.embed(make_wall(), "wall")
+    handle = engine.embed(skimage.data.coffee(), "coffee")
     with pytest.raises(ValueError, match="at least one 1"):
         engine.ground_exemplars(handle, [(5.0, 5.0, 50.0, 50.0)], [0])

@@ -1,5 +1,7 @@
 """Reconstruction against shapes whose other sides are known. The shapes are those of `bench.objects`."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import trimesh
@@ -19,7 +21,9 @@ CAMERA = Camera.with_field_of_view(256, 256, 40.0)
 ROUND = ("sphere", "egg", "can", "capsule", "vase", "snowman")
 
 
+@cache
 def scores(name, **options):
+    """The scores of one shape from each of the views."""
     return [
         score_single_view(ENGINE, SHAPES[name][1](), view, side=160, quick=True, **options) for view in VIEWS
     ]
@@ -133,7 +137,7 @@ def test_smooth_random_blobs_are_inflated():
     rng = np.random.default_rng(3)
     y, x = np.mgrid[:256, :256] + 0.5
     flags = []
-    for _ in range(12):
+    for _ in range(6):
         waves = rng.normal(size=(2, 4)) * [0.08, 0.06, 0.04, 0.03]
         angle = np.arctan2(y - 128, x - 128)[..., None] * np.arange(2, 6)
         edge = 70 * (1 + (waves[0] * np.cos(angle) + waves[1] * np.sin(angle)).sum(axis=-1))
@@ -147,7 +151,7 @@ def test_smooth_random_blobs_are_inflated():
 def test_balls_anywhere_stay_balls():
     rng = np.random.default_rng(5)
     y, x = np.mgrid[:200, :260] + 0.5
-    for _ in range(20):
+    for _ in range(8):
         radius = rng.uniform(6, 60)
         cx, cy = rng.uniform(radius + 2, 258 - radius), rng.uniform(radius + 2, 198 - radius)
         mask = np.hypot(x - cx, y - cy) < radius

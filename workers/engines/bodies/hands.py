@@ -1,0 +1,132 @@
+"""Hands of a person: 21 landmarks each from MediaPipe's hand model, and how its fingers bend.
+
+Model and decoding: Zhang et al., "MediaPipe Hands: On-device Real-time Hand Tracking" (2020), and the graph
+`hand_landmark` of MediaPipe 0.10.21 (Apache-2.0). The region comes from BlazePose's wrist and knuckles
+instead of a palm detector.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.engines.bodies.blazepose import Pose2D
+from workers.engines.bodies.crops import CropRegion
+from workers.engines.protocols import Rgb
+from workers.engines.weights import open_session
+
+Floats = NDArray[np.float64]
+HAND_SIDE = 224
+# Side of the region in distances from wrist to knuckles, and how far its middle lies beyond them, for a
+# region from BlazePose, which is uncertain, and for one from the hand's own landmarks. By eye on photos.
+LOOSE, TIGHT, BEYOND = 4.2, 3.2, 0.25
+# Shortest distance in pixels from wrist to knuckles, half a hand: 32 px of hand show fingers, fewer do not.
+LEAST_PIXELS = 16.0
+# Confidence of BlazePose's wrist from which a hand is looked for, and of the hand model from which it is one.
+WRIST_CONFIDENCE, PRESENCE = 0.5, 0.6
+# BlazePose's wrist, pinky, index and thumb of the left and of the right hand.
+BODY_LANDMARKS = ((15, 17, 19, 21), (16, 18, 20, 22))
+# The hand's wrist, and the same knuckles among its landmarks.
+WRIST, KNUCKLES = 0, (17, 5, 2)
+# Landmarks of index to pinky from the wrist to the tip.
+FINGERS = tuple((WRIST, *range(first, first + 4)) for first in (5, 9, 13, 17))
+# The three angles of a finger as the model reads them, summed, in degrees, and by how many radians each joint
+# of the body's finger then bends: measured on the body's own hands, drawn from many sides (mean of 24 views
+# each). A straight finger is read as bent by 67 degrees; beyond 158 the reading hardly grows.
+READ_DEGREES = (67.0, 92.0, 128.0, 158.0, 170.0)
+BENT_RADIANS = (0.0, 0.28, 0.6, 1.0, 1.3)
+# Distance of the hand's wrist from BlazePose's in distances from wrist to knuckles, from which it is another
+# hand.
+OTHER_HAND = 1.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HandPose:
+    """One hand: `pixels` (21, 2) in the image, `world` (21, 3) metres in OpenCV axes of a camera that faces
+    it, `presence` in [0, 1]."""
+
+    pixels: Floats
+    world: Floats
+    presence: float
+
+    def find_curls(self) -> Floats:
+        """By how many radians each joint of index to pinky bends (4,): 0 is open, 1 and more a fist."""
+        read = np.degrees(self.read_bends().sum(axis=1))
+        curls: Floats = np.interp(read, READ_DEGREES, BENT_RADIANS)
+        return curls
+
+    def read_bends(self) -> Floats:
+        """Angles in radians (4, 3) at the three joints of index to pinky, as the model reads them."""
+        chains = self.world[np.array(FINGERS)]
+        bones = np.diff(chains, axis=1)
+        bones /= np.maximum(np.linalg.norm(bones, axis=2, keepdims=True), 1e-9)
+        cosines = np.clip((bones[:, 1:] * bones[:, :-1]).sum(axis=2), -1.0, 1.0)
+        angles: Floats = np.arccos(cosines)
+        return angles
+
+
+class HandReader:
+    """The hand landmark model."""
+
+    def __init__(self, threads: int = 2) -> None:
+        self._model: Any = open_session("hand_landmark_full.onnx", threads)
+
+    def read_hands(self, image: Rgb, pose: Pose2D) -> tuple[HandPose | None, HandPose | None]:
+        """The left and the right hand of a person; None for one that is hidden, too small, or not a hand."""
+        left, right = (self._read(image, pose, landmarks) for landmarks in BODY_LANDMARKS)
+        return left, right
+
+    def _read(self, image: Rgb, pose: Pose2D, landmarks: tuple[int, ...]) -> HandPose | None:
+        wrist, pinky, index, _ = landmarks
+        if pose.confidence[wrist] < WRIST_CONFIDENCE:
+            return None
+        start = pose.pixels[wrist]
+        # MediaPipe's estimate of the middle finger's knuckle
+        knuckle = (2.0 * pose.pixels[index] + pose.pixels[pinky]) / 3.0
+        length = float(np.linalg.norm(knuckle - start))
+        height, width = image.shape[:2]
+        if length < LEAST_PIXELS or not (0 <= start[0] < width and 0 <= start[1] < height):
+            return None
+        first = self._read_region(image, align_region(start, knuckle, LOOSE))
+        if first.presence < PRESENCE or _is_elsewhere(first, start, length):
+            return None
+        second = self._read_region(image, align_region(first.pixels[WRIST], first.pixels[9], TIGHT))
+        return None if second.presence < PRESENCE or _is_elsewhere(second, start, length) else second
+
+    def _read_region(self, image: Rgb, region: CropRegion) -> HandPose:
+        crop = region.extract(image, HAND_SIDE).astype(np.float32) / 255.0
+        flat, presence, world = self._model.run(["landmarks", "presence", "world"], {"image": crop[None]})
+        unit = flat.astype(np.float64).reshape(21, 3)[:, :2] / HAND_SIDE
+        points = world.astype(np.float64).reshape(21, 3)
+        points[:, :2] = points[:, :2] @ region.rotation().T
+        return HandPose(region.to_image(unit), points, float(presence[0, 0]))
+
+
+def align_region(wrist: Floats, knuckle: Floats, scale: float) -> CropRegion:
+    """The square about a hand whose fingers point up, from its wrist and middle knuckle (2,) in pixels."""
+    dx, dy = (float(value) for value in knuckle - wrist)
+    middle = knuckle + BEYOND * (knuckle - wrist)
+    size = scale * float(np.hypot(dx, dy))
+    return CropRegion(float(middle[0]), float(middle[1]), size, float(np.arctan2(dx, -dy)))
+
+
+def place_hands(pose: Pose2D, hands: tuple[HandPose | None, HandPose | None]) -> Pose2D:
+    """The landmarks of a person with knuckles and thumbs of the hands in place of BlazePose's own."""
+    pixels, world, confidence = pose.pixels.copy(), pose.world.copy(), pose.confidence.copy()
+    for hand, (wrist, *places) in zip(hands, BODY_LANDMARKS, strict=True):
+        if hand is None:
+            continue
+        pixels[places] = hand.pixels[list(KNUCKLES)]
+        world[places] = world[wrist] + hand.world[list(KNUCKLES)] - hand.world[WRIST]
+        confidence[places] = np.maximum(confidence[places], hand.presence)
+    return replace(pose, pixels=pixels, world=world, confidence=confidence)
+
+
+def list_curls(hands: tuple[HandPose | None, HandPose | None]) -> Floats:
+    """The curls of the left and the right hand (2, 4); NaN for a hand that is None."""
+    return np.stack([np.full(len(FINGERS), np.nan) if hand is None else hand.find_curls() for hand in hands])
+
+
+def _is_elsewhere(hand: HandPose, wrist: Floats, length: float) -> bool:
+    return float(np.linalg.norm(hand.pixels[WRIST] - wrist)) > OTHER_HAND * length
