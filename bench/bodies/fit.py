@@ -28,11 +28,13 @@ from tests.support.paths import REPOSITORY
 from tests.support.random_bodies import draw_body, pa_mpjpe
 from workers.engines.bodies.default import DefaultBodies
 from workers.engines.bodies.export import write_body_glb
-from workers.engines.bodies.fit import BodyFitter
+from workers.engines.bodies.fit import BodyFitter, FitPrior
+from workers.engines.bodies.hypotheses import resolve_depth
 from workers.engines.bodies.initial_state import estimate_initial_state
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe_pose
 from workers.engines.bodies.rig import Skinner, pose_rig, skin_rig
+from workers.engines.bodies.silhouette import SilhouetteFitter
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import Box, Mask
 from workers.geometry.cameras import Camera
@@ -60,6 +62,8 @@ def measure_stages(report: Report, engine: DefaultBodies, image: Rgb, box: Box) 
     fit = fitter.solve(observed)
     mask = pose.mask(camera.height, camera.width)
     rig = skinner.rig(fit.state)
+    silhouette = SilhouetteFitter(fitter, skinner)
+    person = engine._observe(image, 0, [box], None, camera)
     (body,) = engine.recover(image, [box])
     stages: dict[str, Callable[[], object]] = {
         "detector": lambda: poses.find_region(image, box),
@@ -67,7 +71,9 @@ def measure_stages(report: Report, engine: DefaultBodies, image: Rgb, box: Box) 
         "landmarks, all readings": lambda: poses.estimate_pose(image, box),
         "start": lambda: estimate_initial_state(fitter.kinematics, observed, 0.0),
         "fit to landmarks": lambda: fitter.solve(observed),
-        "fit to mask": lambda: engine._silhouette.refine(fit, observed, mask),
+        "limbs mirrored along depth": lambda: resolve_depth(fitter, fit, observed, FitPrior()),
+        "fit to mask": lambda: silhouette.refine(fit, observed, mask),
+        "all but landmarks": lambda: engine.recover_observed([person]),
         "skinning": lambda: skin_rig(rig),
         "person, all stages": lambda: engine.recover(image, [box]),
     }

@@ -96,6 +96,8 @@ class BodyFitter:
         It is in units of 10 cm about 1.70 m, as long as the bones of a neutral adult of that height.
         """
         weights = observed.bone_weights[SCALE_BONES]
+        if not weights.any():
+            return 0.0
         ratio = float((weights @ observed.lengths[SCALE_BONES]) / (weights @ self._lengths[SCALE_BONES]))
         return float(np.clip(trust * (ratio - 1.0) / self._growth, -3.0, 3.0))
 

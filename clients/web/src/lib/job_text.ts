@@ -1,5 +1,5 @@
 import type { Job, Progress } from "maquette";
-import { formatSeconds } from "./format";
+import { formatCount, formatSeconds } from "./format";
 
 const STATE_TONES: Record<Job["state"], string> = {
   queued: "",
@@ -34,11 +34,19 @@ export function describeDuration(job: Job, now: number): string {
   return formatSeconds(Math.max(0, (end - Date.parse(job.started_at)) / 1000));
 }
 
+// lists of requests without a phrase
+const COUNTED = [["prompts", "prompt"], ["exemplars", "example"], ["masks", "mask"]] as const;
+
 /** What the request names, in short. */
 export function summarise(job: Job): string {
   const request = job.request ?? {};
   const text = request["text"];
-  return Array.isArray(text) && text.length ? text.join(", ") : "";
+  if (Array.isArray(text) && text.length) return text.join(", ");
+  const counts = COUNTED.map(([name, noun]) => {
+    const named = request[name];
+    return Array.isArray(named) && named.length ? formatCount(named.length, noun) : "";
+  });
+  return counts.filter(Boolean).join(", ");
 }
 
 const REASONS: Record<string, string> = {

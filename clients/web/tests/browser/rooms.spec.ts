@@ -99,6 +99,7 @@ test("a killed gateway comes back, and the page says so and goes on", async ({ s
 });
 
 test("a video is prompted, tracked, corrected and tracked again @slow", async ({ studio: page }) => {
+  test.setTimeout(240_000);
   await page.goto(`${url()}/#/video`);
   await page.getByRole("button", { name: /rolling ball/ }).click();
   const canvas = page.locator("canvas");
@@ -137,6 +138,8 @@ test("a dataset is estimated, built and browsed @slow", async ({ studio: page })
   await page.getByLabel("shortest clip, s").fill("1");
   await page.getByRole("button", { name: "Estimate" }).click();
   await expect(page.getByText(/About .* of one worker/)).toBeVisible({ timeout: 120_000 });
+  // the trial's clip would be taken over
+  await page.getByLabel("longest side, px").fill("192");
   await page.getByRole("button", { name: "Start" }).click();
   // what planning kept is shown while clips are worked on
   await expect(page.getByRole("region", { name: "The funnel so far" }).getByText("72 of 72 frames kept")).toBeVisible({ timeout: 60_000 });

@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { findAdvice } from "../../src/lib/advice";
-import { describeState } from "../../src/lib/job_text";
+import type { Job } from "maquette";
+import { describeState, summarise } from "../../src/lib/job_text";
+
+describe("what a job was asked for", () => {
+  it("is its phrases, or how many places of which kind", () => {
+    const summariseRequest = (request: Record<string, unknown>) => summarise({ request } as unknown as Job);
+    expect(summariseRequest({ text: ["cup", "bowl"], prompts: [] })).toBe("cup, bowl");
+    expect(summariseRequest({ prompts: [{}], exemplars: [{}, {}] })).toBe("1 prompt, 2 examples");
+    expect(summariseRequest({ video: { id: "0" } })).toBe("");
+  });
+});
 
 describe("what went wrong", () => {
   it("says why a job is queued again", () => {

@@ -10,6 +10,7 @@ const SENTENCES: Record<string, string> = {
   truncated: "The border of the picture cuts it.",
   occluded: "Something in front hides a part of it.",
   small: "It is small in the picture: details are missing.",
+  shape_learned: "A network guessed its shape from pictures of other things.",
   camera_assumed: "The camera is not known: a common one was assumed.",
 };
 
