@@ -5,6 +5,8 @@ import { expect, listObjects, openSample, report, test, url } from "./page";
 
 // pixels on each side of the comparison: the outline itself is not judged
 const GRID = 100;
+// an outline that is a cell off all round gives 0.88 here; Gaussians at the rim fade over half of one
+const SAME = 0.9;
 
 for (const form of ["Mesh", "Splat"]) {
   test(`the ${form.toLowerCase()} lies over the picture where its mask is @slow`, async ({ studio: page }) => {
@@ -32,7 +34,7 @@ for (const form of ["Mesh", "Splat"]) {
       const drawn = await readForeground(page, (await page.locator("canvas").screenshot()).toString("base64"));
       return (overlap = compare(drawn, decodeRle(object.mask), object.mask.size));
     };
-    await expect.poll(measure).toBeGreaterThan(0.93);
+    await expect.poll(measure).toBeGreaterThan(SAME);
     report("mask IoU", overlap.toFixed(3));
   });
 }
