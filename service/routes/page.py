@@ -1,5 +1,6 @@
 """The Playground at `/`: the built page of `clients/web`, or a page that says that it is not built."""
 
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ PACKAGED = Path(service.__file__).parent / "page"
 FALLBACK = Path(__file__).with_name("page_missing.html")
 # the build writes these beside each file; the first one that a browser takes is sent
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
+REFUSED = re.compile(r"q=0(\.0{0,3})?")
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -68,13 +70,19 @@ def get_asset(
     if media_type is None or not path.is_file():
         raise HTTPException(404)
     headers = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-    accepted = {item.partition(";")[0].strip() for item in accept_encoding.split(",")}
+    accepted = _list_accepted(accept_encoding)
     for encoding, suffix in ENCODINGS.items():
         packed = path.with_name(name + suffix)
         if encoding in accepted and packed.is_file():
             headers["Content-Encoding"] = encoding
             return FileResponse(packed, headers=headers, media_type=media_type)
     return FileResponse(path, headers=headers, media_type=media_type)
+
+
+def _list_accepted(header: str) -> set[str]:
+    """The encodings of an Accept-Encoding header but for those of weight zero (RFC 9110, 12.5.3)."""
+    items = [item.partition(";") for item in header.split(",")]
+    return {name.strip() for name, _, weight in items if not REFUSED.fullmatch(weight.strip())}
 
 
 def _find_folder(http: Request) -> Path:

@@ -57,6 +57,7 @@ def test_the_page_runs_its_own_scripts_and_no_others(browser: TestClient) -> Non
     [
         ("gzip, deflate, br", b"brotli", "br"),
         ("gzip;q=1.0", b"gzip", "gzip"),
+        ("br;q=0, gzip;q=0.5", b"gzip", "gzip"),
         ("", b"plain", None),
         ("zstd", b"plain", None),
     ],

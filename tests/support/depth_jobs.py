@@ -11,6 +11,7 @@ from maquette.sources.depth_frames import write_depth_file
 from numpy.typing import NDArray
 from PIL import Image
 
+from scripts.drawn_scenes.clips import RenderedClip
 from tests.support.dataset_worlds import World
 from tests.support.synthetic_datasets import movi_source, rendered_clip
 from workers.engines.protocols import EngineInfo, FrameResult, TrackedInstance, VideoFrame
@@ -18,10 +19,17 @@ from workers.engines.registry import EngineSet
 from workers.geometry.boxes import bounding_box
 
 SEED, FRAMES, RATE = 0, 24, 12
-CLIP = rendered_clip(SEED, FRAMES)
-SOURCE = movi_source(CLIP)
-LABELS = tuple(dict.fromkeys(CLIP.labels))
 TICKS = 1024
+
+
+def load_clip() -> RenderedClip:
+    """The clip, rendered by the first test that asks for it."""
+    return rendered_clip(SEED, FRAMES)
+
+
+def list_labels() -> tuple[str, ...]:
+    """The clip's labels, once each."""
+    return tuple(dict.fromkeys(load_clip().labels))
 
 
 class Drawn:
@@ -40,17 +48,18 @@ class Drawn:
 
     def step(self, frame: VideoFrame) -> Sequence[FrameResult]:
         self.frames += 1
-        ids = CLIP.ids[frame.pts // TICKS]
+        clip, labels = load_clip(), list_labels()
+        ids = clip.ids[frame.pts // TICKS]
         actual = [
             TrackedInstance(
                 ids == n,
                 bounding_box(ids == n),
                 0.9,
-                LABELS.index(CLIP.labels[n - 1]),
-                CLIP.labels[n - 1],
+                labels.index(clip.labels[n - 1]),
+                clip.labels[n - 1],
                 id=n,
             )
-            for n in range(1, len(CLIP.labels) + 1)
+            for n in range(1, len(clip.labels) + 1)
             if (ids == n).any()
         ]
         return [FrameResult(frame.index, frame.pts, tuple(actual))]
@@ -77,7 +86,7 @@ def open_world(folder: Path) -> Iterator[World]:
     world = World(folder)
     world.engine = Drawn()  # type: ignore[assignment]
     world.engines = EngineSet("default", {"concepts": world.engine})
-    world.videos = [world.put(write_clip(world.folder / "drawn.mp4", CLIP.frames))]
+    world.videos = [world.put(write_clip(world.folder / "drawn.mp4", load_clip().frames))]
     yield world
     world.sandbox.close()
     world.db.close()
@@ -85,8 +94,8 @@ def open_world(folder: Path) -> Iterator[World]:
 
 def create_job(world: World, depth: Any, *, camera: bool = True, **options: Any) -> str:
     """A job of the rendered clip; `depth` as a request has it, or None."""
-    known = SOURCE.info.model_dump() if camera else {}
-    fields = {"text": list(LABELS), "clip_seconds": 1.0, "sources": [{**known, "depth": depth}]}
+    known = movi_source(load_clip()).info.model_dump() if camera else {}
+    fields = {"text": list(list_labels()), "clip_seconds": 1.0, "sources": [{**known, "depth": depth}]}
     return world.job(**{**fields, **options})
 
 
@@ -99,7 +108,7 @@ def store_maps(world: World, name: str, maps: NDArray[Any]) -> dict[str, Any]:
 def write_images(folder: Path, suffix: str = ".png") -> Path:
     """The depth of the rendered clip in a new folder, one 16-bit image in millimetres per frame."""
     folder.mkdir()
-    for index, depth in enumerate(CLIP.depth):
+    for index, depth in enumerate(load_clip().depth):
         Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(folder / f"{index}{suffix}")
     return folder
 

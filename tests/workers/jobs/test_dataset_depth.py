@@ -14,20 +14,19 @@ from bench.datasets.ground_truth_scores import GroundTruthScores
 from storage.ledger import fleet
 from tests.support.dataset_worlds import Heartbeat, Killed, World, version
 from tests.support.depth_jobs import (
-    CLIP,
     FRAMES,
-    LABELS,
     RATE,
     SEED,
-    SOURCE,
     Drawn,
     create_job,
+    list_labels,
+    load_clip,
     open_world,
     store_images,
     store_maps,
     write_clip,
 )
-from tests.support.synthetic_datasets import rendered_clip
+from tests.support.synthetic_datasets import movi_source, rendered_clip
 from workers.datasets.budget_limits import Prices
 from workers.datasets.cameras.colmap_solver import load_solver
 from workers.datasets.components import Components
@@ -50,7 +49,7 @@ def build(world: World, depth: Any, folder: Path, **options: Any) -> Dataset:
 
 @pytest.fixture(scope="module")
 def exact(world: World) -> dict[str, Any]:
-    return {"media": store_maps(world, "exact.npy", CLIP.depth)}
+    return {"media": store_maps(world, "exact.npy", load_clip().depth)}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def undisturbed(world: World, exact: dict[str, Any]) -> Manifest:
 def score(data: Dataset) -> GroundTruthScores:
     scores = GroundTruthScores()
     for clip in data.clips():
-        scores.add(clip, CLIP)
+        scores.add(clip, load_clip())
     return scores
 
 
@@ -95,10 +94,10 @@ def test_a_job_makes_the_tables_that_python_makes(
         actual = world.sandbox.frames(path, start=first, limit=count)
         return SourceFrames(actual.time_base, actual.frames)
 
-    settings = DatasetSettings.from_request(world.request(text=list(LABELS)), Prices())
+    settings = DatasetSettings.from_request(world.request(text=list(list_labels())), Prices())
     components = Components(EngineTracks(world.engine, settings), solver=load_solver())  # type: ignore[arg-type]
-    truth = GroundTruth(depth=lambda frame: CLIP.depth[frame])
-    source = replace(SOURCE, sha256=str(world.videos[0].id), open=opened, truth=truth)
+    truth = GroundTruth(depth=lambda frame: load_clip().depth[frame])
+    source = replace(movi_source(load_clip()), sha256=str(world.videos[0].id), open=opened, truth=truth)
     built = build_dataset([source], components, settings, tmp_path / "work", tmp_path / "out").manifest
     shards = {
         artefact.name: artefact.sha256
@@ -114,7 +113,7 @@ def test_stored_depth_is_what_came(world: World, undisturbed: Manifest, tmp_path
         for frame, row in enumerate(clip.frames):
             actual = clip.depth(frame)
             assert actual is not None
-            assert np.nanmax(np.abs(actual - CLIP.depth[row.source_frame])) < 0.001
+            assert np.nanmax(np.abs(actual - load_clip().depth[row.source_frame])) < 0.001
 
 
 def test_fewer_frames_keep_the_depth_that_is_theirs(world: World, tmp_path: Path) -> None:
@@ -125,13 +124,13 @@ def test_fewer_frames_keep_the_depth_that_is_theirs(world: World, tmp_path: Path
     for clip in clips:
         for frame, row in enumerate(clip.frames):
             actual = clip.depth(frame)
-            assert actual is not None and np.abs(actual - CLIP.depth[row.source_frame]).max() < 0.002
+            assert actual is not None and np.abs(actual - load_clip().depth[row.source_frame]).max() < 0.002
 
 
 def measure_rays() -> NDArray[np.float64]:
     """The length of each pixel's ray up to z = 1."""
-    k = CLIP.intrinsics
-    y, x = np.indices(CLIP.depth.shape[1:]) + 0.5
+    k = load_clip().intrinsics
+    y, x = np.indices(load_clip().depth.shape[1:]) + 0.5
     return np.asarray(np.sqrt(1 + ((x - k[0, 2]) / k[0, 0]) ** 2 + ((y - k[1, 2]) / k[1, 1]) ** 2))
 
 
@@ -142,10 +141,13 @@ def test_every_form_of_depth_gives_the_same_dataset(
     depth: dict[str, Any]
     if form == "distance":
         path = world.folder / "distance.npz"
-        np.savez_compressed(path, depth=CLIP.depth * measure_rays())
+        np.savez_compressed(path, depth=load_clip().depth * measure_rays())
         depth = {"media": {"id": world.put(path).id}, "measures": "distance"}
     elif form == "unit":
-        depth = {"media": store_maps(world, "feet.npy", CLIP.depth / 0.3048), "metres_per_unit": 0.3048}
+        depth = {
+            "media": store_maps(world, "feet.npy", load_clip().depth / 0.3048),
+            "metres_per_unit": 0.3048,
+        }
     else:
         depth = {"media": store_images(world, form)}
     truth = read_rows(Dataset(world.save(undisturbed, tmp_path / "exact")))
@@ -158,7 +160,7 @@ def test_every_form_of_depth_gives_the_same_dataset(
 
 
 def test_what_is_unknown_stays_unknown(world: World, tmp_path: Path) -> None:
-    maps = CLIP.depth.copy()
+    maps = load_clip().depth.copy()
     holes = {(10, 20): 0.0, (30, 40): np.nan, (50, 60): np.inf, (70, 80): -3.0, (90, 100): 1e9}
     for (low, high), value in holes.items():
         maps[:, low:high] = value
@@ -171,16 +173,16 @@ def test_what_is_unknown_stays_unknown(world: World, tmp_path: Path) -> None:
             for low, high in holes:
                 unknown[low:high] = True
             assert np.array_equal(np.isnan(actual), unknown)
-            assert np.allclose(actual[~unknown], CLIP.depth[row.source_frame][~unknown], atol=0.001)
+            assert np.allclose(actual[~unknown], load_clip().depth[row.source_frame][~unknown], atol=0.001)
 
 
 def test_a_still_camera_with_depth_has_a_world_in_metres(world: World, tmp_path: Path) -> None:
     still = rendered_clip(SEED, FRAMES, moving=False)
     video = world.put(write_clip(world.folder / "still.mp4", np.repeat(still.frames[:1], FRAMES, axis=0)))
     depth = {"media": store_maps(world, "still.npy", np.repeat(still.depth[:1], FRAMES, axis=0))}
-    stated = {"camera": SOURCE.info.camera.model_dump(), "depth": depth}  # type: ignore[union-attr]
+    stated = {"camera": movi_source(load_clip()).info.camera.model_dump(), "depth": depth}  # type: ignore[union-attr]
     gates: dict[str, Any] = {"motion": {}, "near_duplicate": {}}
-    job = world.job(videos=[video], text=list(LABELS), clip_seconds=1.0, sources=[stated], gates=gates)
+    job = world.job(videos=[video], text=list(list_labels()), clip_seconds=1.0, sources=[stated], gates=gates)
     data = Dataset(world.save(world.go(job, Heartbeat()), tmp_path / "data"))
     assert {clip.row.scale_source for clip in data.clips()} == {"metric"}
 
@@ -205,7 +207,7 @@ def test_killed_or_shared_jobs_make_the_same_version(
 
 
 def test_other_depth_is_another_version(world: World, undisturbed: Manifest, tmp_path: Path) -> None:
-    nearer = {"media": store_maps(world, "nearer.npy", CLIP.depth * np.float32(0.9))}
+    nearer = {"media": store_maps(world, "nearer.npy", load_clip().depth * np.float32(0.9))}
     other = world.go(create_job(world, nearer), Heartbeat())
     assert version(other) != version(undisturbed)
     first, second = (

@@ -11,7 +11,7 @@ from maquette.sources.depth_frames import write_depth_file
 from PIL import Image
 
 from tests.support.dataset_worlds import Heartbeat, World
-from tests.support.depth_jobs import CLIP, FRAMES, create_job, open_world, write_images
+from tests.support.depth_jobs import FRAMES, create_job, load_clip, open_world, write_images
 from tests.support.media_files import write_video
 from workers.datasets.reader import Dataset
 from workers.errors import JobProblem
@@ -54,17 +54,17 @@ def test_depth_that_does_not_fit_fails_the_job_before_an_engine_works(
 ) -> None:
     path = world.folder / name
     arrays = {
-        "fewer.npy": CLIP.depth[:-1],
-        "more.npy": CLIP.depth[[*range(FRAMES), 0]],
-        "small.npy": CLIP.depth[:, ::2, ::2],
-        "one.npy": CLIP.depth[0],
+        "fewer.npy": load_clip().depth[:-1],
+        "more.npy": load_clip().depth[[*range(FRAMES), 0]],
+        "small.npy": load_clip().depth[:, ::2, ::2],
+        "one.npy": load_clip().depth[0],
     }
     if name in arrays:
         np.save(path, arrays[name])
     elif name == "eight.mp4":
         write_video(path, FRAMES, size=(256, 256))
     elif name == "picture.png":
-        Image.fromarray(np.round(CLIP.depth[0] * 1000).astype(np.uint16)).save(path)
+        Image.fromarray(np.round(load_clip().depth[0] * 1000).astype(np.uint16)).save(path)
     else:
         write_broken_last(path)
     before = world.engine.frames

@@ -8,6 +8,7 @@ from workers.engines.bodies.blazepose import DETECTION_SCORE, BlazePose
 from workers.engines.bodies.crops import grey_out_others
 from workers.engines.bodies.estimates import estimate_body, rate_fit
 from workers.engines.bodies.fit import BodyFitter, FitPrior
+from workers.engines.bodies.group.depth_order import order_by_masks
 from workers.engines.bodies.group.place import place_people
 from workers.engines.bodies.group.solve import GroupSolver
 from workers.engines.bodies.hands import HandReader, list_curls, place_hands
@@ -121,7 +122,9 @@ class DefaultBodies:
             for person, member, resolution in zip(observed, group.people, alone, strict=True)
         ]
         bodies: list[BodyEstimate | None] = [None] * len(people)
-        for index, body in zip(kept, place_people(estimates, group, heights, hints.gravity), strict=True):
+        placed = place_people(estimates, group, heights, hints.gravity)
+        placed = order_by_masks(placed, [person.mask for person in observed])
+        for index, body in zip(kept, placed, strict=True):
             bodies[index] = body if body.confidence >= MIN_CONFIDENCE else None
         return bodies
 

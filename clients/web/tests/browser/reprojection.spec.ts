@@ -5,6 +5,8 @@ import { expect, listObjects, openSample, report, test, url } from "./page";
 
 // pixels on each side of the comparison: the outline itself is not judged
 const GRID = 100;
+// an outline that is a cell off all round gives 0.88 here; Gaussians at the rim fade over half of one
+const SAME = 0.9;
 
 for (const form of ["Mesh", "Splat"]) {
   test(`the ${form.toLowerCase()} lies over the picture where its mask is @slow`, async ({ studio: page }) => {
@@ -26,11 +28,14 @@ for (const form of ["Mesh", "Splat"]) {
       for (const other of document.querySelectorAll<HTMLElement>(".holder > :not(canvas)")) other.style.visibility = "hidden";
       document.querySelector<HTMLElement>(".stage")?.style.setProperty("background", "rgb(255, 0, 255)");
     });
-    await page.waitForTimeout(2000);
-    const drawn = await readForeground(page, (await page.locator("canvas").screenshot()).toString("base64"));
-    const overlap = compare(drawn, decodeRle(object.mask), object.mask.size);
+    let overlap = 0;
+    // without a GPU a splat is sorted and drawn a while after it was loaded
+    const measure = async () => {
+      const drawn = await readForeground(page, (await page.locator("canvas").screenshot()).toString("base64"));
+      return (overlap = compare(drawn, decodeRle(object.mask), object.mask.size));
+    };
+    await expect.poll(measure).toBeGreaterThan(SAME);
     report("mask IoU", overlap.toFixed(3));
-    expect(overlap).toBeGreaterThan(0.93);
   });
 }
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from maquette.contract import BodiesJob
+from maquette.contract import BodiesJob, BodiesResult
 
 from tests.support.walking import KnownWalk, make_known_walk, measure_skating
 from workers.jobs.bodies.ground.contacts import detect_contacts
@@ -12,8 +12,9 @@ from workers.jobs.bodies.ground.legs import find_legs, find_soles
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
 from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.ground.still_camera import CameraWatch, stands_still
-from workers.jobs.bodies.ground.video_ground import find_ground
+from workers.jobs.bodies.ground.video_ground import count_steps, describe_ground, find_ground
 from workers.jobs.bodies.motion import BodyMotion, build_motion
+from workers.jobs.bodies.motion_record import list_world_arrays
 
 RNG = np.random.default_rng(0)
 TEXTURE = (255 * np.kron(RNG.random((40, 60, 3)), np.ones((12, 12, 1)))).astype(np.uint8)
@@ -148,3 +149,33 @@ def test_the_world_of_a_still_camera_has_the_floor_at_zero() -> None:
     assert np.linalg.det(pose[:3, :3]) == pytest.approx(1.0)
     seen = ground.seen_from(np.eye(4))
     assert seen.height == ground.height
+
+
+def test_a_result_says_where_the_floor_is_and_how_many_steps_were_taken() -> None:
+    walk, smooth = make_noisy()
+    ground = find_floor([see_all(smooth)], walk.ground.up)
+    planted = plant_motion(see_all(smooth), ground, None)
+    request = BodiesJob.model_validate({"video": {"id": "0" * 64}})
+    result = BodiesResult(width=640, height=480, **describe_ground(request, ground, [planted]))
+    assert result.floor is not None and (result.floor.feet, result.floor.people) == (2, 1)
+    assert result.floor.offset_m == pytest.approx(1.5, abs=0.04)
+    assert result.gravity is not None and result.gravity.source == "people"
+    assert np.allclose(result.world_from_cam, ground.world_from_ground())
+    assert describe_ground(request, None, [smooth]) == {}
+    # the walk takes a step per foot and 1.1 s
+    assert count_steps(planted.foot_contact) == int((np.diff(walk.contacts.astype(int), axis=0) == 1).sum())
+    assert count_steps(smooth.foot_contact) is None
+
+
+def test_files_have_the_motion_in_a_world_with_gravity() -> None:
+    walk, smooth = make_noisy()
+    ground = find_floor([see_all(smooth)], walk.ground.up)
+    arrays = list_world_arrays(smooth, ground)
+    pose = arrays["world_from_cam"].values
+    np.testing.assert_allclose(
+        arrays["joints_world"].values, smooth.joints() @ pose[:3, :3].T + pose[:3, 3], atol=1e-5
+    )
+    assert 1.3 < np.nanmax(arrays["joints_world"].values[..., 1]) < 2.0
+    np.testing.assert_allclose(
+        arrays["root_translation_world"].values, arrays["joints_world"].values[:, 0], atol=1e-5
+    )

@@ -221,6 +221,12 @@ def test_known_camera_poses_give_a_world(world: World, whole: Manifest) -> None:
         np.load(BytesIO(world.file(m, "track-001.npz")))["root_translation_raw"] for m in (manifest, whole)
     )
     np.testing.assert_allclose(there, here @ np.array(turn)[:3, :3].T + [5, 0, 0], atol=1e-6)
+    # gravity is the world's; the fake bodies show no left ankle, so that no floor is known
+    gravity = result(manifest).gravity
+    assert gravity is not None and gravity.source == "given" and gravity.direction == (0.0, 1.0, 0.0)
+    assert result(manifest).floor is None and result(whole).gravity is None
+    contact = np.load(BytesIO(world.file(manifest, "track-001.npz")))["foot_contact"]
+    assert contact.shape == (FRAMES, 2) and np.isnan(contact).all()
     with pytest.raises(JobProblem, match="27 frames") as caught:
         world.run(make_job(world, world_from_cam=[turn] * 26))
     assert caught.value.problem.code == "camera_poses_missing"

@@ -23,8 +23,8 @@ EDGE_PIXELS = 1.5
 # hollows and outliers.
 REACHES = (0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.05, 0.05)
 # Weight of "scaled only" against the mean square of what was measured, so that what one flat side leaves open
-# stays: errors of 1% of an object a quarter as large as its distance, and corrections of about 0.25.
-RIDGE = 1e-4
+# stays. On seven held-out real objects it gains 0.02 of IoU over 0.0001; 0.03 is worse for lamps.
+RIDGE = 3e-3
 # Shares of samples that may lie nearer than the first scale says: half, or few where most is a hollow.
 STARTS = (0.5, 0.15)
 # Bounds of b, relative to scaling: how much deeper or flatter a shape may become.
@@ -75,10 +75,13 @@ def register(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Regis
                 break
             current = better
         trials.append(current)
-    scores = [_compare(trial, rays, depth, wanted, size) for trial in trials]
-    # what lies before the shape contradicts it, what lies behind may be a hollow
-    best = max(range(len(trials)), key=lambda k: scores[k][0] - scores[k][1])
-    return Registered(trials[best].apply(vertices), *scores[best])
+    best = max(trials, key=lambda trial: _score(_compare(trial, rays, depth, wanted, size)))
+    difference = _compare(best, rays, depth, wanted, size)
+    return Registered(
+        best.apply(vertices),
+        float((np.abs(difference) <= AGREEMENT).mean()),
+        float((difference < -AGREEMENT).mean()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,16 @@ def _improve(
     return _ProjectiveMap(current.scale, np.array([offset, *slopes]))
 
 
-def _compare(
-    current: _ProjectiveMap, rays: Array, depth: Array, wanted: Array, size: float
-) -> tuple[float, float]:
-    """The shares of samples that agree with the mapped shape, and that lie before it."""
+def _compare(current: _ProjectiveMap, rays: Array, depth: Array, wanted: Array, size: float) -> Array:
+    """How far (N,) samples lie behind the mapped shape, in its sizes."""
     difference = (wanted - depth * current.factor(rays, depth)) / (current.scale * size)
-    return float((np.abs(difference) <= AGREEMENT).mean()), float((difference < -AGREEMENT).mean())
+    return np.nan_to_num(difference, nan=-np.inf)
+
+
+def _score(difference: Array) -> float:
+    """How well a shape fits: what lies before it contradicts it, what lies behind may be a hollow."""
+    near = 1 / (1 + (difference / AGREEMENT) ** 2)
+    return float(near.mean() - (difference < -AGREEMENT).mean())
 
 
 def _sample_depth(view: MaskView) -> tuple[Array, NDArray[np.bool_]]:
