@@ -35,6 +35,8 @@ MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "BMP": "image/bmp",
 }
+# What is believed of a camera: millimetres of 35 mm film, and degrees of the optical axis above the horizon.
+FOCALS_MM, ELEVATIONS_DEG = (5.0, 2000.0), (-90.0, 90.0)
 # What Pillow's readers raise for broken bytes; a cut GIF, for example, ends in an IndexError.
 BROKEN = (
     OSError,
@@ -77,16 +79,19 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
 
 
 def decode(path: str, limits: MediaLimits) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Decode the first frame to upright sRGB (H, W, 3); also the EXIF focal length (35 mm film) and flags.
+    """Decode the first frame to upright sRGB (H, W, 3); also what EXIF says of the camera, and flags.
 
-    Raises MediaError.
+    `focal_35mm` in millimetres of 35 mm film, `elevation_deg` above the horizon. Raises MediaError.
     """
     with open_image(path, limits) as image:
-        focal = _focal_35mm(image)
+        camera = {
+            "focal_35mm": _read_exif_number(image, ExifTags.Base.FocalLengthIn35mmFilm, FOCALS_MM),
+            "elevation_deg": _read_exif_number(image, ExifTags.Base.CameraElevationAngle, ELEVATIONS_DEG),
+        }
         code = read_orientation(image)
         image.load()
         pixels, flags = to_srgb(image, _read_transfer(path))
-        return apply_orientation(pixels, code), {"focal_35mm": focal, "flags": [*_list_flags(path), *flags]}
+        return apply_orientation(pixels, code), {**camera, "flags": [*_list_flags(path), *flags]}
 
 
 @contextmanager
@@ -221,9 +226,10 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.height, image.width) if swapped else (image.width, image.height)
 
 
-def _focal_35mm(image: Image.Image) -> float | None:
+def _read_exif_number(image: Image.Image, tag: int, bounds: tuple[float, float]) -> float | None:
+    """A number of the EXIF block; None where there is none or it is out of bounds."""
     try:
-        value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
-        return float(value) if value and 5 <= float(value) <= 2000 else None
-    except (OSError, SyntaxError, ValueError, TypeError):
+        value = image.getexif().get_ifd(ExifTags.IFD.Exif).get(tag)
+        return float(value) if value is not None and bounds[0] <= float(value) <= bounds[1] else None
+    except (OSError, SyntaxError, ValueError, TypeError, ZeroDivisionError):
         return None

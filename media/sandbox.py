@@ -26,10 +26,14 @@ MAX_KEPT_BYTES = 160 << 20
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """Upright sRGB pixels (H, W, 3) uint8; `focal_35mm` is the EXIF focal length in mm, None if unstated."""
+    """Upright sRGB pixels (H, W, 3) uint8, and what EXIF says of the camera, None if unstated.
+
+    `focal_35mm` in millimetres of 35 mm film; `elevation_deg` of the optical axis above the horizon.
+    """
 
     pixels: NDArray[np.uint8]
     focal_35mm: float | None
+    elevation_deg: float | None
     flags: tuple[str, ...] = ()
 
 
@@ -126,7 +130,9 @@ class Sandbox:
                 return self._kept[1]
             header, payload = self._request({"op": "image", "path": str(path)}, self.limits.decode_seconds)
             pixels = _to_pixels(header, payload)
-            image = DecodedImage(pixels, header["focal_35mm"], tuple(header["flags"]))
+            image = DecodedImage(
+                pixels, header["focal_35mm"], header["elevation_deg"], tuple(header["flags"])
+            )
             if key is not None:
                 pixels.setflags(write=False)
                 self._kept = (key, image) if pixels.nbytes <= MAX_KEPT_BYTES else None

@@ -11,6 +11,7 @@ import pillow_heif
 import psutil
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from media.errors import MediaError
 from media.limits import MediaLimits
@@ -103,6 +104,19 @@ def test_exif_focal_length_is_reported_or_unknown(sandbox: Sandbox, keep: Store)
     exif.get_ifd(0x8769)[0xA405] = 28
     assert sandbox.image(keep(encode_image(Image.fromarray(PLAIN), "JPEG", exif=exif))).focal_35mm == 28
     assert sandbox.image(keep(encode_png(PLAIN))).focal_35mm is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "degrees"),
+    [(IFDRational(-305, 10), -30.5), (IFDRational(0, 1), 0.0), (IFDRational(1, 0), None)],
+)
+def test_exif_elevation_is_reported_or_unknown(
+    sandbox: Sandbox, keep: Store, stated: IFDRational, degrees: float | None
+) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9405] = stated
+    decoded = sandbox.image(keep(encode_image(Image.fromarray(PLAIN), "JPEG", exif=exif)))
+    assert decoded.elevation_deg == (None if degrees is None else pytest.approx(degrees))
 
 
 def test_grey_and_palette_and_bilevel(sandbox: Sandbox, keep: Store) -> None:

@@ -30,13 +30,14 @@ MediaInfo = dict[str, Any]
 class LoadedImage:
     """An image, or a frame of a video: upright sRGB pixels (H, W, 3) uint8 and the hash of its file.
 
-    `focal_35mm` is the EXIF focal length in millimetres of 35 mm film.
+    Of EXIF: `focal_35mm` in millimetres of 35 mm film, `elevation_deg` of the camera above the horizon.
     """
 
     pixels: NDArray[np.uint8]
     sha256: str
     focal_35mm: float | None
     frame: int | None = None
+    elevation_deg: float | None = None
 
     @property
     def key(self) -> str:
@@ -130,7 +131,7 @@ class MediaLoader:
             raise JobProblem("not_an_image", f"this job needs an image; the medium is a {info['kind']}")
         decoded = self._sandbox.image(self._store.path(sha256), key=sha256 if keep else None)
         self._flags.append(decoded.flags)
-        return LoadedImage(decoded.pixels, sha256, decoded.focal_35mm)
+        return LoadedImage(decoded.pixels, sha256, decoded.focal_35mm, elevation_deg=decoded.elevation_deg)
 
     def load_frame(self, ref: MediaRef, index: int) -> LoadedImage:
         """Decode one frame of a video or an animation."""

@@ -63,7 +63,7 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
         request.lod,
         request.height_at,
         controls,
-        read_gravity(request),
+        read_gravity(request, image.elevation_deg),
     )
     context.progress("write", message="writing bodies")
     panels = render_body_panels(image.pixels, [person.body for person in people])

@@ -27,6 +27,14 @@ def test_a_request_need_not_know_it() -> None:
     assert read_gravity(request()) is None
 
 
+def test_exif_says_how_far_the_camera_looks_down_unless_the_request_does() -> None:
+    stated = read_gravity(request(), elevation_deg=-30.0)
+    assert stated is not None and stated.source == "exif"
+    assert stated.direction == pytest.approx((0.0, np.sqrt(0.75), 0.5))
+    given = read_gravity(request(camera_pitch_deg=0), elevation_deg=-30.0)
+    assert given is not None and given.direction == (0.0, 1.0, 0.0)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
