@@ -56,10 +56,6 @@ class AssociationConfig:
     # Lowest box IoU of a track and its detection, and what the same label adds to it. Chosen, not measured.
     min_box_iou: float = 0.3
     same_label_bonus: float = 0.05
-    # Appearance score of the middle of a detection's box from which it may confirm a track of a phrase. On 50
-    # frames of a yard with nine people, boxes of the same person have 0.74 to 1.00, those of others, of what
-    # hides a person and of two people 0.42 to 0.72.
-    min_appearance: float = 0.65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,10 +209,6 @@ class ReidConfig:
     # Overlap with the expected place, as a share of the new mask, that supports a recently lost object.
     # Chosen, not measured.
     near_share: float = 0.3
-    # How far from its last place a lost object may be found: sizes (square roots of its area) at once, and
-    # more for every frame since. People who walk past make about 0.3 per frame at 6 per second. Chosen.
-    reach: float = 1.5
-    max_speed: float = 0.5
     # A known object explains a new mask that it covers by this share, or at this mask IoU. Chosen, not
     # measured.
     explained_share: float = 0.7
@@ -248,8 +240,6 @@ class LifetimeConfig:
     # not measured.
     max_missed: int = 6
     max_missed_occluded: int = 2
-    # The same for a mask that does not show the object's usual colours. Chosen, not measured.
-    max_missed_doubtful: int = 1
     # Lost objects that are kept for re-identification: a bound on memory. Chosen, not measured.
     max_lost: int = 64
 

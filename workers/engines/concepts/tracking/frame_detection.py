@@ -62,7 +62,7 @@ class FrameDetector:
     def _list_unconfirmed(self, tracks: Sequence[Track], found: Sequence[Detection]) -> list[Box]:
         """The boxes of tracks of a phrase that no detection matches."""
         named = [track for track in tracks if track.label is not None]
-        matches = match_detections(named, found, self._classes, self._config)
+        matches = match_detections(named, found, self._classes, self._config.association)
         return [bounding_box(track.visible_mask) for index, track in enumerate(named) if index not in matches]
 
     def _select(self, found: Sequence[Detection], sx: float, sy: float) -> list[Detection]:

@@ -58,7 +58,7 @@ class KeyFrameProcessor:
         state.last_key_frame = state.frames
         detections = self._detect(state, frame)
         tracks = _tracks_in_sight(state)
-        matches = match_detections(tracks, detections, self._classes, self._config, frame.bins)
+        matches = match_detections(tracks, detections, self._classes, self._config.association)
         matched = {tracks[row].id: detections[column] for row, column in matches.items()}
         free = [item for index, item in enumerate(detections) if index not in matches.values()]
         lost = [track for track in state.tracks if track.is_lost and track.label is None]
@@ -106,8 +106,9 @@ class KeyFrameProcessor:
         """Whether a confident detection matches no track."""
         least = min(self._birth_scores, default=0.0)
         confident = [item for item in self._detect(state, frame) if item.score >= least]
-        tracks = _tracks_in_sight(state)
-        matches = match_detections(tracks, confident, self._classes, self._config, frame.bins)
+        matches = match_detections(
+            _tracks_in_sight(state), confident, self._classes, self._config.association
+        )
         return len(matches) < len(confident)
 
     def embed(self, frame: WorkingFrame) -> ImageEmbedding:

@@ -6,7 +6,6 @@ Units: working pixels, scores in 0..1.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.engines.concepts.images.color_histograms import (
     ColorBins,
@@ -35,33 +34,15 @@ def appearance_score(track: Track, bins: ColorBins, mask: Mask, config: TrackerC
 def reidentification_score(
     track: Track, bins: ColorBins, mask: Mask, frame: int, config: TrackerConfig
 ) -> float:
-    """How well a new mask (h, w) fits a lost track, 0 if it does not, or is too far away for the time since.
+    """How well a new mask (h, w) fits a lost track, 0 if it does not.
 
     Where the object was expected shortly after it was lost, a lower appearance score is enough.
     """
     reid = config.reid
-    if not _is_within_reach(track, mask, frame, reid):
-        return 0.0
     score = appearance_score(track, bins, mask, config)
     is_near = mask_area(mask & track.amodal_mask) > reid.near_share * mask_area(mask)
     is_recent = frame - track.lost_at <= reid.recent_frames
     return score if score >= (reid.min_appearance if is_near and is_recent else reid.same_appearance) else 0.0
-
-
-def _find_center(mask: Mask) -> NDArray[np.float64]:
-    """The mean (x, y) of a mask's pixels (h, w), of which there is one at least."""
-    rows, columns = np.nonzero(mask)
-    return np.array([columns.mean(), rows.mean()])
-
-
-def _is_within_reach(track: Track, mask: Mask, frame: int, config: ReidConfig) -> bool:
-    """Whether an object can have come from its last place, where that is known, to a mask (h, w)."""
-    old = track.amodal_mask
-    if not old.any() or not mask.any():
-        return True
-    elapsed = frame - (track.lost_at if track.is_lost else track.corrected_at)
-    distance = float(np.linalg.norm(_find_center(mask) - _find_center(old)))
-    return distance <= (config.reach + config.max_speed * elapsed) * float(np.sqrt(track.area))
 
 
 def is_explained(known: Mask, new: Mask, config: ReidConfig) -> bool:

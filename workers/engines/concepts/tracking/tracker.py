@@ -242,10 +242,8 @@ class DefaultTracker:
             area = mask_area(mask)
             is_small = area < max(limits.min_visible_share * track.area, limits.min_visible_pixels)
             is_occluded = area < config.visibility.occluded_share * track.area
+            is_missed = track.missed > (limits.max_missed_occluded if is_occluded else limits.max_missed)
             appearance = appearance_score(track, frame.bins, mask, config)
-            is_doubtful = track.label is not None and appearance < config.association.min_appearance
-            most = limits.max_missed_occluded if is_occluded else limits.max_missed
-            is_missed = track.missed > (limits.max_missed_doubtful if is_doubtful else most)
             if is_small or is_missed or appearance < config.reid.min_appearance:
                 track.lost_at = state.frames
         lost = [track for track in state.tracks if track.is_lost]
