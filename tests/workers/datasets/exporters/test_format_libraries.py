@@ -198,4 +198,5 @@ def test_a_lance_export_that_was_killed_encodes_no_clip_twice(
         tables = [
             lance.dataset(str(tmp_path / name / f"{split}.lance")).to_table() for name in ("killed", "whole")
         ]
-        assert tables[0].equals(tables[1])
+        # as text, in which unknown actions are equal
+        assert repr(tables[0].to_pylist()) == repr(tables[1].to_pylist())
