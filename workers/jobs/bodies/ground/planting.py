@@ -29,6 +29,9 @@ HIP_RADIANS, KNEE_RADIANS, ANKLE_RADIANS = 0.06, 0.08, 0.10
 ROOT_ACCELERATION, TURN_ACCELERATION = 5.0, 60.0
 # How exactly a standing point keeps its place, its place the floor, and a knee its limit: metres, radians.
 STAND_METRES, FLOOR_METRES, LIMIT_RADIANS = 0.002, 0.001, 0.02
+# How far the picture may be contradicted, across the viewing rays: five deviations. Feet that seem to stand
+# while their person moves on, as on skates, are not planted.
+MOST_DRAG_METRES = 0.10
 # Least bend of a knee in radians.
 LEAST_BEND = 0.01
 # Rounds of Gauss-Newton: corrections are small.
@@ -71,10 +74,19 @@ def plant_feet(
     soles = find_soles(legs, *pose_frames(rig, rotations, positions))
     standing = detect_contacts(soles, soles @ ground.up - level, seconds) & np.repeat(visible, 2, axis=1)
     contacts = np.stack([standing[:, :2].any(axis=1), standing[:, 2:].any(axis=1)], axis=1)
-    if standing.any():
-        system = _PlantingSystem(rig, legs, list_stands(standing), ground)
-        rotations, positions = system.solve(rotations, positions, seconds, rays)
-    return PlantedSpan(rotations, positions, contacts)
+    if not standing.any():
+        return PlantedSpan(rotations, positions, contacts)
+    system = _PlantingSystem(rig, legs, list_stands(standing), ground)
+    turned, placed = system.solve(rotations, positions, seconds, rays)
+    if _measure_drag(placed - positions, rays) > MOST_DRAG_METRES:
+        return PlantedSpan(rotations, positions, np.zeros_like(contacts))
+    return PlantedSpan(turned, placed, contacts)
+
+
+def _measure_drag(shift: Floats, rays: Floats) -> float:
+    """How far in metres roots (T, 3) were moved across their viewing rays, in nine frames of ten."""
+    across = shift - (shift * rays).sum(axis=1, keepdims=True) * rays
+    return float(np.quantile(np.linalg.norm(across, axis=1), 0.9))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
