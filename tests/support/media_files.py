@@ -56,10 +56,6 @@ def frame_color(index: int) -> tuple[int, int, int]:
     return (40 + 20 * (index % 10), 200 - 15 * (index % 10), 90)
 
 
-# a pool of threads that x265 leaves behind aborts or spins in processes that load other codecs
-ENCODER_OPTIONS = {"libx265": {"x265-params": "log-level=none:pools=none"}}
-
-
 def write_frames(
     path: Path,
     frames: Iterable[NDArray[np.uint8]],
@@ -78,7 +74,7 @@ def write_frames(
     primaries, transfer and matrix.
     """
     with av.open(str(path), "w", options=container_options or {}) as container:
-        stream = container.add_stream(codec, rate=25, options=ENCODER_OPTIONS.get(codec, {}))
+        stream = container.add_stream(codec, rate=25)
         stream.pix_fmt, stream.gop_size = pix_fmt, gop
         stream.codec_context.time_base = Fraction(1, 1000)
         if pixel_aspect is not None:

@@ -54,7 +54,7 @@ def write_with_sound(
     """H.265 at 30 frames per second beside a tone in AAC."""
     with av.open(str(path), "w", format="mov") as container:
         video: Any = container.add_stream(
-            "libx265", rate=30, options={"x265-params": "log-level=none:pools=none", "crf": "18"}
+            "libx265", rate=30, options={"x265-params": "log-level=none", "crf": "18"}
         )
         video.height, video.width, video.pix_fmt = *frames[0].shape[:2], pix_fmt
         video.codec_context.codec_tag = "hvc1"
