@@ -3,7 +3,9 @@
 import hashlib
 import shutil
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -132,6 +134,12 @@ def test_a_gateway_killed_after_202_loses_nothing(shaky: Stack, client: Maquette
     assert all(succeeded_once(job) for job in jobs)
 
 
+def count_pieces(stack: Stack) -> int:
+    """Stored pieces of unfinished uploads."""
+    with closing(sqlite3.connect(stack.folder / "ledger.db")) as ledger:
+        return int(ledger.execute("SELECT count(*) FROM upload_pieces").fetchone()[0])
+
+
 def test_a_gateway_killed_while_a_large_file_arrives_costs_a_piece_of_it(shaky: Stack) -> None:
     side = 3_000
     noise = Image.fromarray(np.random.default_rng(16).integers(0, 256, (side, side, 3), np.uint8))
@@ -140,6 +148,8 @@ def test_a_gateway_killed_while_a_large_file_arrives_costs_a_piece_of_it(shaky: 
 
     def kill_once(upload: UploadProgress) -> None:
         if upload.sent > 20 << 20 and not any(before > 20 << 20 for before in sent):
+            # what was sent may wait in sockets: the first piece has to be stored
+            wait_until(shaky, lambda: count_pieces(shaky) > 0)
             kill(shaky, "gateway")
             shaky.restart_dead()
         sent.append(upload.sent)
