@@ -80,7 +80,7 @@ test("a job's page has its files and its request as code", async ({ studio: page
   await expect(listObjects(page).first()).toBeVisible();
   await page.getByRole("link", { name: "Jobs" }).click();
   await page.getByRole("list", { name: "Jobs" }).getByRole("link").first().click();
-  await expect(page.getByText("1 mask").or(page.getByText(/\d masks/))).toBeVisible();
+  await expect(page.getByText("1 mask").or(page.getByText(/\d masks/)).first()).toBeVisible();
   await page.getByRole("button", { name: "Python" }).click();
   await expect(page.getByLabel("The request", { exact: true })).toContainText('mq.segment("IMAGE.jpg", text=["bowl"], threshold=0.1)');
   await page.getByRole("button", { name: "CLI" }).click();
