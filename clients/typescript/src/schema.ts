@@ -838,7 +838,7 @@ export interface components {
         BodyResult: {
             /**
              * Ambiguous Limbs
-             * @description What may as well point the other way along depth, for all that the image tells.
+             * @description Limbs whose depth the image leaves open: they may as well point the other way.
              * @default []
              */
             ambiguous_limbs?: ("left_arm" | "right_arm" | "left_leg" | "right_leg" | "trunk")[];

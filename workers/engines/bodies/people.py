@@ -23,7 +23,7 @@ IN_BOX, BOX_MARGIN = 0.5, 0.15
 class PersonObservation:
     """One person: landmarks, the box, the mask (H, W), and the `score` in [0, 1] that there is a person.
 
-    `crowded` tells whether somebody else is in the box; `curls` (2, 4) are radians by which the joints of
+    `crowded` is whether somebody else is in the box; `curls` (2, 4) are radians by which the joints of
     the left and right index to pinky bend, NaN where unknown.
     """
 

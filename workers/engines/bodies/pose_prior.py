@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 # Degrees of freedom of Student's t over the features, chosen, not measured: the cost grows with the logarithm
 # of the distance from about as many deviations as there are features.
 FREEDOM = 30.0
-# Deviation of the direction of up where nothing but the image's own axis tells it, as a length: 11 degrees.
+# Deviation of the direction of up where nothing but the image's own axis shows it, as a length: 11 degrees.
 UP_UNKNOWN = 0.2
 
 

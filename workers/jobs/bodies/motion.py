@@ -30,7 +30,7 @@ class BodyMotion:
     (T,) is OPEN, ESTIMATED or FILLED. `raw_rotations` (T, J, 4) and `raw_positions` (T, 3) are the engine's,
     `rotations` and `positions` have gaps filled and are smoothed; open frames are NaN. `foot_contact` (T, 2),
     left and right, is 1 where the foot stands, 0 where it does not, and NaN where that is unknown; `grounded`
-    tells whether the person is on the floor, None where that is unknown.
+    is whether the person is on the floor, None where that is unknown.
     """
 
     rig: Rig

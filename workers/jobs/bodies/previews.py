@@ -21,7 +21,7 @@ from workers.jobs.bodies.ground.plane import Ground
 
 Floats = NDArray[np.float64]
 Color = tuple[int, int, int]
-# longest side of one of the four panels in pixels: eight people can still be told apart
+# longest side of one of the four panels in pixels: eight people can still be distinguished
 PANEL_SIDE = 800
 # shortest side of the panels beside a very narrow or flat image, in pixels
 LEAST_SIDE = 320

@@ -68,7 +68,7 @@ def plant_feet(
 
     `rotations` (T, J, 4), `positions` (T, 3) and `ground` are in one frame at rest, and the ground's height
     is known; `level` is the height at which the feet were found to stand, from which they are moved to the
-    ground's. `rays` (T, 3) are unit viewing rays, `visible` (T, 2) tells which feet are seen: others are not
+    ground's. `rays` (T, 3) are unit viewing rays, `visible` (T, 2) is which feet are seen: others are not
     planted.
     """
     soles = find_soles(legs, *pose_frames(rig, rotations, positions))

@@ -1,7 +1,7 @@
 """Whether a video's camera stands still: corners of the background are followed from the first frame.
 
 Corners (Shi and Tomasi 1994) are found outside the people of the first frame, on a picture 320 pixels wide,
-and looked for in every later one (Lucas and Kanade 1981, with pyramids). Their median shift tells how far the
+and looked for in every later one (Lucas and Kanade 1981, with pyramids). Their median shift is how far the
 camera has moved; people who walk over some of them do not change a median.
 """
 

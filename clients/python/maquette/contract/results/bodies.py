@@ -72,7 +72,7 @@ class BodyResult(ReconstructedBody):
     """Whether the person stands on the floor; false: the person sits, jumps or stands elsewhere; null where
     that is unknown."""
     ambiguous_limbs: list[BodyPart] = []
-    """What may as well point the other way along depth, for all that the image tells."""
+    """Limbs whose depth the image leaves open: they may as well point the other way."""
     mesh: str | None
     """Name of the rigged GLB artefact."""
     files: dict[BodyFormat, str] = {}
