@@ -98,7 +98,7 @@ def measure_errors(report: Report, people: int, *, plain: bool) -> None:
             for _ in range(people):
                 truth = draw_body(fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain)
                 watch = Stopwatch()
-                fit = fitter.solve(truth.observed, height=fitter.height(truth.observed, trust))
+                fit = fitter.solve(truth.observed, prior=FitPrior(size=fitter.height(truth.observed, trust)))
                 spent = 1e3 * watch.lap().cpu
                 ours, true = skinner.rig(fit.state), skinner.rig(truth.state)
                 roots = pose_rig(ours)[1][0], pose_rig(true)[1][0]

@@ -17,7 +17,6 @@ body is wild when its trunk is off by over 25 degrees or its MPJPE is over 250 m
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from bench.timing import Stopwatch
 from tests.support.drawn_people import DrawnPerson, DrawnScene, draw_scenes, dress, observe_person
 from tests.support.random_bodies import mpjpe, pa_mpjpe
 from workers.engines.bodies.default import DefaultBodies
+from workers.engines.bodies.group.cues import find_sole_vertices
 from workers.engines.bodies.rotations import kabsch
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate
@@ -97,7 +97,7 @@ def find_standing_feet(scene: DrawnScene, found: Sequence[tuple[DrawnPerson, Bod
     a, b = ours - ours.mean(axis=0), true - true.mean(axis=0)
     turn = kabsch(a, b, np.ones(len(a)))
     scale = float(((a @ turn.T) * b).sum() / (a**2).sum())
-    feet = _foot_vertices()
+    feet = find_sole_vertices(load_skeleton())
     out = []
     for person, body in found:
         placed = scale * (body.vertices - ours.mean(axis=0)) @ turn.T + true.mean(axis=0)
@@ -115,7 +115,7 @@ def find_feet_on_found_floor(
     floor = found[0][1].floor
     for person, body in found:
         heights = floor.height(body.vertices) if floor is not None else -body.vertices[:, 1]
-        for chosen in _foot_vertices():
+        for chosen in find_sole_vertices(load_skeleton()):
             if abs(scene.heights(person.vertices[chosen]).min()) < STANDS:
                 lowest.append(float(heights[chosen].min()))
     level = 0.0 if floor is not None or not lowest else float(np.median(lowest))
@@ -126,19 +126,6 @@ def measure_gravity(scene: DrawnScene, body: BodyEstimate) -> float:
     """Degrees between true and found gravity; without one, the image's own down."""
     down = np.array([0.0, 1.0, 0.0]) if body.gravity is None else np.array(body.gravity.direction)
     return float(np.degrees(np.arccos(np.clip(-down @ scene.up, -1, 1))))
-
-
-@lru_cache(maxsize=1)
-def _foot_vertices() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The vertices of the left and the right foot."""
-    skeleton = load_skeleton()
-    model = skeleton.model
-    strongest = np.take_along_axis(model.skin_joints, model.skin_weights.argmax(axis=1)[:, None], axis=1)[
-        :, 0
-    ]
-    riders = skeleton.nearest[strongest]
-    left, right = (np.flatnonzero(riders == skeleton.index(f"foot_{side}")) for side in ("L", "R"))
-    return left, right
 
 
 def recover(

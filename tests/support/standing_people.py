@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.synthetic_bodies import load_skinner
-from workers.engines.bodies.group.solve import make_shape
+from workers.engines.bodies.group.stature import make_shape
 from workers.engines.bodies.kinematics import BodyState
 from workers.engines.bodies.observations import observe
 from workers.engines.bodies.people import PersonObservation

@@ -1834,9 +1834,9 @@ export interface components {
         FloorPlane: {
             /**
              * Feet
-             * @description Number of feet that touch it.
+             * @description Number of feet that touch it; null where that is unknown.
              */
-            feet: number;
+            feet?: number | null;
             /**
              * Normal
              * @description Unit vector that points up.

@@ -61,6 +61,9 @@ class FitPrior:
     pose_worth: float = PRIOR_WORTH
 
 
+DEFAULT_PRIOR = FitPrior()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BodyFit:
     """A finished fit; `error` is the weighted RMS distance of landmarks over the body's height in pixels."""
@@ -109,19 +112,16 @@ class BodyFitter:
         self,
         observed: LandmarkObservation,
         *,
-        height: float = 0.0,
-        prior: FitPrior | None = None,
+        prior: FitPrior = DEFAULT_PRIOR,
         initial: BodyState | None = None,
         extra: Extra | None = None,
         max_steps: int = MAX_STEPS,
     ) -> BodyFit:
         """The body that best explains an observation.
 
-        `height` is the mean of the prior on size, see `height`, unless a `prior` is given; `extra` adds
-        weighted residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at most
-        `max_steps` evaluations.
+        `extra` adds weighted residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at
+        most `max_steps` evaluations.
         """
-        prior = prior or FitPrior(size=height)
         state = estimate_initial_state(self.kinematics, observed, prior.size) if initial is None else initial
         posed = self.kinematics.pose(state)
         # Constant during the fit: if it changed with depth, moving away would lower the cost.

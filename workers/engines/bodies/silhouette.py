@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.fit import GIRTH_SPREAD_MASK, BodyFit, BodyFitter, Extra, FitPrior
+from workers.engines.bodies.fit import DEFAULT_PRIOR, GIRTH_SPREAD_MASK, BodyFit, BodyFitter, Extra, FitPrior
 from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton, cross
 from workers.engines.bodies.observations import LandmarkObservation, weigh_confidence
 from workers.engines.bodies.rig import Skinner
@@ -119,16 +119,15 @@ class SilhouetteFitter:
         observed: LandmarkObservation,
         mask: Mask,
         *,
-        height: float = 0.0,
-        prior: FitPrior | None = None,
+        prior: FitPrior = DEFAULT_PRIOR,
         further: Extra | None = None,
         rounds: int = ROUNDS,
     ) -> BodyFit:
         """The fit with the mask (H, W) as a further residual; the same fit when the mask is empty or full.
 
-        `height` and `prior` are those of `BodyFitter.solve`; residuals of `further` are added to the mask's.
+        `prior` is that of `BodyFitter.solve`; residuals of `further` are added to the mask's.
         """
-        prior = replace(prior or FitPrior(size=height), girth_spread=GIRTH_SPREAD_MASK, pose_worth=POSE_WORTH)
+        prior = replace(prior, girth_spread=GIRTH_SPREAD_MASK, pose_worth=POSE_WORTH)
         edge = MaskDistanceField.from_mask(mask)
         if edge is None:
             return fit

@@ -49,12 +49,13 @@ class FloorPlane:
     """The plane that people stand on, in the camera frame: points x with `normal` . x + `offset` = 0.
 
     `normal` is a unit vector that points up, `offset` the height of the camera above the floor in metres.
-    `feet` is the number of feet that touch it, `people` the number of people who stand on it.
+    `feet` is the number of feet that touch it, None where that is unknown, `people` the number of people who
+    stand on it.
     """
 
     normal: tuple[float, float, float]
     offset: float
-    feet: int
+    feet: int | None
     people: int
 
     def height(self, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.random_bodies import CAMERA, draw_body, mpjpe, pa_mpjpe
-from workers.engines.bodies.fit import BodyFitter
+from workers.engines.bodies.fit import BodyFitter, FitPrior
 from workers.engines.bodies.kinematics import Kinematics
 from workers.engines.bodies.observations import observe
 from workers.engines.bodies.rig import Skinner
@@ -40,7 +40,7 @@ def errors(
         truth = draw_body(
             fitter.kinematics, rng, image_noise=image, world_noise=world, plain=plain, everyday=everyday
         )
-        out = fitter.solve(truth.observed, height=fitter.height(truth.observed, trust))
+        out = fitter.solve(truth.observed, prior=FitPrior(size=fitter.height(truth.observed, trust)))
         actual.append(
             (mpjpe(out.posed.joints, truth.posed.joints), pa_mpjpe(out.posed.joints, truth.posed.joints))
         )
@@ -68,7 +68,7 @@ def test_proportions_depend_on_sex_and_youth(fitter: BodyFitter) -> None:
     rng, true, actual = np.random.default_rng(5), [], []
     for _ in range(PEOPLE):
         truth = draw_body(fitter.kinematics, rng)
-        out = fitter.solve(truth.observed, height=fitter.height(truth.observed, 1.0))
+        out = fitter.solve(truth.observed, prior=FitPrior(size=fitter.height(truth.observed, 1.0)))
         true.append(truth.state.shape[2:])
         actual.append(out.state.shape[2:])
     for one, other in zip(np.transpose(true), np.transpose(actual), strict=True):

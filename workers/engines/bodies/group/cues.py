@@ -52,7 +52,7 @@ FOOT_SEEN = 0.5
 class PersonCue:
     """One person as it was fitted alone, in the camera frame, metres.
 
-    `soles` (C, 3): points of the feet that are seen, empty where none is; `feet` how many those are.
+    `soles` (C, 3): points of the feet that are seen, empty where none is.
     `stature` at this size; scaling about the camera's centre changes it and not the image. `axis` (3,) is the
     unit direction from the feet (else the hips) to the body as it was observed, `axis_weight` in [0, 1] how
     much of it is seen, `view` (3,) the unit ray to the person. `face` is the logarithm of the length from
@@ -61,7 +61,6 @@ class PersonCue:
     """
 
     soles: Floats
-    feet: int
     stature: float
     axis: Floats
     axis_weight: float
@@ -134,7 +133,6 @@ class CueReader:
         face, face_weight = measure_face(fit, observed)
         return PersonCue(
             soles=np.concatenate(soles) if soles else np.zeros((0, 3)),
-            feet=sum(seen),
             stature=self.stature(fit.state),
             axis=trunk / max(float(np.linalg.norm(trunk)), 1e-9),
             axis_weight=float(weights[[*SHOULDERS, *HIPS]].mean() ** 2),

@@ -32,7 +32,7 @@ def report_floor(bodies: Sequence[BodyEstimate], gravity: Gravity | None = None)
     ]
     people = sum(bool(state) for state in grounded)
     x, y, z = (float(value) for value in up)
-    floor = FloorPlane(normal=(x, y, z), offset=-level, feet=people, people=people)
+    floor = FloorPlane(normal=(x, y, z), offset=-level, feet=None, people=people)
     return [
         replace(body, gravity=gravity, floor=floor, grounded=state)
         for body, state in zip(bodies, grounded, strict=True)

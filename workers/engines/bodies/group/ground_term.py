@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.group.cues import MASS, SUPPORT, find_support
+from workers.engines.bodies.group.stature import estimate_stature
 from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton
 from workers.engines.bodies.observations import ANKLES, HEELS, HIPS, KNEES, TOES
 
@@ -52,7 +53,7 @@ class GroundTerm:
     def _contact(self, state: BodyState, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
         chosen = list(CONTACTS)
         heights = posed.landmarks[chosen] @ self._up + self._offset
-        heights -= self._clearance * estimate_stature(state)
+        heights -= self._clearance * estimate_stature(state.shape)
         slopes = np.einsum("x,cxp->cp", self._up, posed.jacobian[chosen])
         firm = heights < 0
         firm[int(heights.argmin())] = True
@@ -82,12 +83,6 @@ class GroundTerm:
         squared = float(residual @ residual)
         weight = np.sqrt(self._balance / (1 + squared))
         return residual * weight, slope * weight, float(self._balance * np.log1p(squared))
-
-
-def estimate_stature(state: BodyState) -> float:
-    """The stature in metres of a state, from the directions of shape that change it most."""
-    height, _, sex, youth = state.shape[:4]
-    return float(1.702 + 0.109 * height - 0.070 * sex - 0.405 * youth)
 
 
 def measure_straightness(points: Floats) -> float:

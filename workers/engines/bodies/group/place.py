@@ -78,7 +78,7 @@ def _find_plane(bodies: Sequence[BodyEstimate], group: GroupSolution) -> FloorPl
     if group.offset is None:
         return None
     x, y, z = (float(value) for value in group.up)
-    plane = FloorPlane(normal=(x, y, z), offset=group.offset, feet=0, people=0)
+    plane = FloorPlane(normal=(x, y, z), offset=group.offset, feet=None, people=0)
     standing = [body for body, member in zip(bodies, group.people, strict=True) if member.grounded]
     feet = [
         float(plane.height(body.vertices[chosen]).min()) < TOUCH_METRES

@@ -15,8 +15,8 @@ from workers.engines.bodies.fit import BodyFit, BodyFitter, FitPrior
 from workers.engines.bodies.group.cues import CueReader, PersonCue
 from workers.engines.bodies.group.floor_search import MIN_DROP, FloorSolution, find_floor
 from workers.engines.bodies.group.ground_term import GroundTerm, measure_straightness
-from workers.engines.bodies.group.stature_prior import METRES_PER_YOUTH, expect_youth
-from workers.engines.bodies.kinematics import SHAPE, BodyState
+from workers.engines.bodies.group.stature import make_shape
+from workers.engines.bodies.kinematics import BodyState
 from workers.engines.bodies.people import PersonObservation
 from workers.engines.bodies.rig import Skinner
 from workers.engines.bodies.silhouette import SilhouetteFitter
@@ -31,8 +31,6 @@ STEPS_ON_FLOOR = 12
 KNOWN_YOUTH = 0.25
 # Deviation of the size on the floor, in units of 10 cm: the floor itself holds it. Known heights hold.
 FLOOR_SIZE, KNOWN_SIZE = 0.8, 0.1
-# Metres of stature per unit of Anny's height, and of a neutral adult.
-METRES_PER_HEIGHT, NEUTRAL_METRES = 0.109, 1.702
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +40,6 @@ class GroupedPerson:
     fit: BodyFit
     scale: float
     grounded: bool | None
-    feet: int
     height_range: tuple[float, float] | None
 
 
@@ -73,9 +70,8 @@ class GroupSolver:
     ) -> GroupSolution:
         """The people on their floor.
 
-        `fits` are to landmarks alone; `heights` in metres and
-        `gravity` (3,), a unit vector in the camera frame, are what is known. Raises ValueError when the
-        lengths differ.
+        `fits` are to landmarks alone; `heights` in metres and `gravity` (3,), a unit vector in the camera
+        frame, are what is known. Raises ValueError when the lengths differ.
         """
         cues = self._read(people, fits, heights)
         floor = find_floor(cues, gravity)
@@ -145,17 +141,5 @@ class GroupSolver:
             if stands and floor.offset is not None and len(cue.soles):
                 drop = -float((cue.soles @ floor.up).min())
                 scale = floor.offset / drop if drop > MIN_DROP else 1.0
-            people.append(
-                GroupedPerson(
-                    fit=fit, scale=scale, grounded=stands, feet=cue.feet, height_range=floor.ranges[k]
-                )
-            )
+            people.append(GroupedPerson(fit=fit, scale=scale, grounded=stands, height_range=floor.ranges[k]))
         return GroupSolution(up=floor.up, offset=floor.offset, people=tuple(people))
-
-
-def make_shape(stature: float) -> Floats:
-    """The shape (S,) of a fit whose body has a stature in metres, at the age that goes with it."""
-    shape = np.zeros(len(SHAPE))
-    shape[3] = float(expect_youth(stature))
-    shape[0] = (stature - NEUTRAL_METRES + METRES_PER_YOUTH * shape[3]) / METRES_PER_HEIGHT
-    return shape

@@ -7,17 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.group.cues import PersonCue
+from workers.engines.bodies.group.stature import ADULT_METRES
 
 Floats = NDArray[np.float64]
 # Logarithms of statures (m) of the tables: 0.3 m to 5 m, beyond anybody's.
 LOG_STATURES = np.linspace(np.log(0.3), np.log(5.0), 480)
-# Adults of both sexes: mean in metres and deviation of the logarithm (NCD-RisC, eLife 5, 2016: 1.71 and 1.59
-# worldwide, 1.78 and 1.65 in Europe; 7 and 6.5 cm within each).
-ADULT_METRES, ADULT_DEVIATION = 1.69, 0.06
+# Deviation of the logarithm of adults' statures: 7 and 6.5 cm within each sex.
+ADULT_DEVIATION = 0.06
 # Children from one year to fifteen, and their share among people (World Population Prospects 2022: 0.25).
 CHILD_METRES, CHILD_SHARE = (0.75, 1.58), 0.25
-# Anny's youth of a stature: 0 at 1.69 m, and 0.405 m less for each unit.
-METRES_PER_YOUTH, MAX_YOUTH = 0.405, 2.2
 # The logarithm of the face's share of the height against an adult's: by how much it grows for each metre that
 # a child is shorter, and its deviation. Measured on drawn people of all ages, 10 adults and 6 children of
 # photos.
@@ -31,12 +29,6 @@ COHORTS = tuple(np.arange(0.85, 1.5, 0.1).tolist())
 COHORT_SHARE, IN_COHORT, COHORT_DEVIATION, MIN_COHORT = 0.3, 0.85, 0.08, 3
 # Deviation of the logarithm of a height that is given: it is taken as exact as shoes allow.
 KNOWN_DEVIATION = 0.01
-
-
-def expect_youth(stature: Floats | float) -> Floats:
-    """Anny's youth of people of a stature in metres."""
-    youth = (ADULT_METRES - np.asarray(stature)) / METRES_PER_YOUTH
-    return np.asarray(np.clip(youth, 0.0, MAX_YOUTH), dtype=np.float64)
 
 
 def tabulate_stature_density(cue: PersonCue, cohort: float | None = None) -> Floats:

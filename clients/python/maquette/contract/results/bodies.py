@@ -39,8 +39,8 @@ class FloorPlane(ResponseModel):
     """Unit vector that points up."""
     offset_m: float
     """Height of the camera above the floor in metres."""
-    feet: int
-    """Number of feet that touch it."""
+    feet: int | None = None
+    """Number of feet that touch it; null where that is unknown."""
     people: int
     """Number of people who stand on it."""
 

@@ -22,7 +22,6 @@ def make_cue(
     middle = tilt @ np.array([x, 1.5 - above - stature / 2, z])
     return PersonCue(
         soles=soles * SEEN_AS / stature,
-        feet=2,
         stature=SEEN_AS,
         axis=-tilt[:, 1],
         axis_weight=1.0,
@@ -63,13 +62,13 @@ def test_one_handstand_does_not_turn_the_image() -> None:
 
 def test_who_lies_says_nothing_of_gravity() -> None:
     cues = [make_cue(1.7, -1.0, 4.0), make_cue(1.65, 0.5, 5.0), make_cue(1.75, 1.0, 6.0)]
-    lying = replace(cues[0], axis=np.array([1.0, 0.0, 0.0]), soles=np.zeros((0, 3)), feet=0)
+    lying = replace(cues[0], axis=np.array([1.0, 0.0, 0.0]), soles=np.zeros((0, 3)))
     floor = find_floor([*cues, lying])
     assert degrees_between(floor.up, -tilt_camera(10.0)[:, 1]) < 3.0 and floor.grounded[3] is None
 
 
 def test_without_feet_there_is_no_floor() -> None:
-    cue = replace(make_cue(1.7, 0.0, 4.0), soles=np.zeros((0, 3)), feet=0)
+    cue = replace(make_cue(1.7, 0.0, 4.0), soles=np.zeros((0, 3)))
     floor = find_floor([cue, cue])
     assert floor.offset is None and floor.grounded == (None, None) and floor.ranges == (None, None)
     assert list(floor.scales) == [1.0, 1.0]
