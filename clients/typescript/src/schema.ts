@@ -3930,7 +3930,8 @@ export interface components {
             engine?: string;
             /**
              * Exemplars
-             * @description Boxes that show what phrases mean, for engines with the capability `video_exemplars`.
+             * @description Boxes that show what phrases mean, and do not mean, for engines with the capability
+             *     `video_exemplars`; several of one phrase and frame count together.
              * @default []
              */
             exemplars?: components["schemas"]["VideoExemplar"][];
@@ -4082,6 +4083,12 @@ export interface components {
              * @default 0
              */
             phrase?: number;
+            /**
+             * Positive
+             * @description False for an example of what the phrase does not mean.
+             * @default true
+             */
+            positive?: boolean;
         };
         /**
          * VideoPrompt

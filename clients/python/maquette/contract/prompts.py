@@ -86,6 +86,8 @@ class VideoExemplar(RequestModel):
     box: Box
     phrase: Annotated[int, Field(ge=0, lt=64)] = 0
     """Index of the phrase in `text`, split at commas; the phrase "visual" stands for the box alone."""
+    positive: bool = True
+    """False for an example of what the phrase does not mean."""
 
 
 class ObjectPrompt(RequestModel):

@@ -15,6 +15,7 @@ CAPABILITIES = (
     "mask_cleanup",
     "semantic_map",
     "image_batch",
+    "video_exemplars",
 )
 
 

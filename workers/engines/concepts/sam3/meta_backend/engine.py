@@ -65,7 +65,7 @@ class MetaConcepts:
             version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
             device=self._models.device,
             licence=f"weights and code: {LICENCE}",
-            capabilities=(*CAPABILITIES, "video_exemplars"),
+            capabilities=CAPABILITIES,
             limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
             vocabulary=None,
             weights=dict(self._models.weights),

@@ -57,27 +57,16 @@ class MetaGrounding:
 
     def embed(self, items: Sequence[MetaImage]) -> list[MetaEmbedding]:
         """The embedded images, those that are not in the cache in one forward."""
-        known = {item.key: self._images.get(item.key) for item in items}
-        missing = list({item.key: item for item in items if known[item.key] is None}.values())
+        known = {item.key: each for item in items if (each := self._images.get(item.key)) is not None}
+        missing = list({item.key: item for item in items if item.key not in known}.values())
         if missing:
             with self._inference():
-                state = self._models.processor.set_image_batch(
-                    [Image.fromarray(each.image) for each in missing]
-                )
+                images = [Image.fromarray(each.image) for each in missing]
+                state = self._models.processor.set_image_batch(images)
             for row, item in enumerate(missing):
-                height, width = item.image.shape[:2]
-                own = {
-                    "original_height": height,
-                    "original_width": width,
-                    # a slice would keep the whole batch in memory for as long as one image is cached
-                    "backbone_out": _map_tensors(
-                        state["backbone_out"],
-                        lambda each, row=row: each if len(missing) == 1 else each[row : row + 1].clone(),
-                    ),
-                }
-                known[item.key] = embedding = MetaEmbedding((height, width), own)
-                self._images.put(item.key, embedding)
-        return [embedding for item in items if (embedding := known[item.key]) is not None]
+                known[item.key] = _take_row(state["backbone_out"], row, len(missing), item.image)
+                self._images.put(item.key, known[item.key])
+        return [known[item.key] for item in items]
 
     def count_tokens(self, phrase: str) -> int:
         """How many tokens Meta's tokenizer makes of a phrase, without the two special ones."""
@@ -197,6 +186,19 @@ def _join_features(images: Sequence[MetaEmbedding]) -> dict[str, Any]:
         name: [torch.cat(maps) for maps in zip(*(state[name] for state in states), strict=True)]
         for name in ("backbone_fpn", "vision_pos_enc")
     }
+
+
+def _take_row(features: dict[str, Any], row: int, count: int, image: Rgb) -> MetaEmbedding:
+    """One image's part of the features of `count` images, in a state as Meta's processor makes of one."""
+    height, width = image.shape[:2]
+
+    def take(each: Any) -> Any:
+        # a slice would keep the whole batch in memory for as long as one image is cached
+        return each if count == 1 else each[row : row + 1].clone()
+
+    own = _map_tensors(features, take)
+    state = {"original_height": height, "original_width": width, "backbone_out": own}
+    return MetaEmbedding((height, width), state)
 
 
 def _map_tensors(value: Any, change: Callable[[Any], Any]) -> Any:

@@ -43,7 +43,7 @@ from workers.engines.protocols import (
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
     "Exemplar boxes of another image go beyond what the model was trained for; what they find is flagged.",
-    "In video, exemplar boxes are not supported; points, boxes and masks are, on any frame.",
+    "Exemplar boxes on a frame of a video count on that frame; what they find is tracked.",
     "Results of phrases in video come 14 frames late, so that duplicates are not shown.",
 )
 
