@@ -10,8 +10,16 @@ from typing import Any
 import pytest
 from maquette import Maquette, dataset_plan
 from maquette.cli.main import app
-from maquette.contract import DatasetJob
-from maquette.dataset_plan import DatasetPlan, PlanError, build_plan, format_plan, plan_template, read_plan
+from maquette.contract import DatasetJob, MediaRef
+from maquette.dataset_plan import (
+    DatasetPlan,
+    PlanError,
+    build_plan,
+    format_plan,
+    plan_request,
+    plan_template,
+    read_plan,
+)
 from maquette.dataset_plan.running import submit_plan
 from maquette.dataset_plan.videos import collect_videos
 from PIL import Image
@@ -263,6 +271,39 @@ def test_workers_read_buckets_that_are_remote() -> None:
     submit_plan(mq, build_plan(minimal(input=table, max_seconds=60)))
     assert submitted["media"] == [] and submitted["max_seconds"] == 60
     assert submitted["buckets"] == [{"address": "s3://b/c", "source": {"licence": "CC0"}, "frame_rate": 5}]
+
+
+def test_the_plan_of_a_request_names_its_uploads_and_exports() -> None:
+    near, far = "1" * 64, "2" * 64
+    depth = {"media": {"id": "3" * 64}, "measures": "distance"}
+    request = DatasetJob.model_validate(
+        {
+            "text": ["cup"],
+            "videos": [{"id": near}, {"url": "https://h/far.mp4?token=secret"}],
+            "sources": [
+                {"name": "near.mp4", "depth": depth, "actions": [[1.0]], "action_types": ["delta"]},
+                {},
+            ],
+            "gates": {"motion": {}, "area": {"low": 10}},
+            "exports": [{"format": "ytvis"}, {"format": "webdataset", "largest": 1000}],
+        }
+    )
+    videos = dict(zip((near, far), request.sources, strict=True))
+    text = format_plan(plan_request(request, videos, {"broken.mp4": "video_broken"}))
+    # an address may hold a secret, and what lies there may change
+    assert "secret" not in text
+    plan = build_plan(tomllib.loads(text))
+    assert (
+        plan.output.formats == ["ytvis", "webdataset"]
+        and plan.output.options["webdataset"]["largest"] == 1000
+    )
+    assert plan.gates == request.gates and plan.input.skipped == {"broken.mp4": "video_broken"}
+    first, second = collect_videos(plan)
+    assert (first.medium, second.medium) == (MediaRef(id=near), MediaRef(id=far))
+    assert first.info["depth"] == depth | {"media": {"id": "3" * 64}} and first.info["name"] == "near.mp4"
+    assert second.info["name"] is None
+    with pytest.raises(PlanError, match="64 hexadecimal digits"):
+        collect_videos(build_plan(minimal(input={"videos": "upload:1234"})))
 
 
 def test_the_package_exports_what_scripts_need() -> None:

@@ -10,8 +10,10 @@ from pydantic import RootModel, ValidationError
 
 from maquette.dataset_plan.errors import PlanError, explain
 from maquette.dataset_plan.schema import DatasetPlan, PlanSource
+from maquette.dataset_plan.uploads import is_upload
 from maquette.dataset_plan.writing import format_value
 from maquette.sources.buckets import is_bucket
+from maquette.sources.globs import is_web_address
 from maquette.sources.text_files import read_text
 
 Table = dict[str, Any]
@@ -112,8 +114,8 @@ def _resolve_key(table: Table, key: str, folder: Path) -> None:
 
 
 def _resolve_address(address: Any, folder: Path) -> Any:
-    """Make the path of a video absolute, but not an address on the network."""
-    if not isinstance(address, str) or is_bucket(address) or address.startswith(("http://", "https://")):
+    """Make the path of a video absolute, but not an address on the network or an upload."""
+    if not isinstance(address, str) or is_bucket(address) or is_web_address(address) or is_upload(address):
         return address
     if (folder / address).exists():
         return str(folder.absolute() / address)

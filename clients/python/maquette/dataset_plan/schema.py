@@ -7,10 +7,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from maquette.contract import export_options
 from maquette.contract.base import RequestModel
-from maquette.contract.datasets import BucketInput, SourceFacts
+from maquette.contract.datasets import BucketInput, ShortText, SourceFacts
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import RequiredPhrases
 from maquette.contract.requests import DatasetOptions
+from maquette.contract.requests.dataset import ProblemCode
 
 
 def _to_list(value: Any) -> Any:
@@ -50,8 +51,8 @@ class PlanInput(RequestModel):
     """The videos, and what is known of them."""
 
     videos: Annotated[Names, Field(min_length=1)]
-    """Videos, folders of videos or of numbered frames, globs, https addresses, buckets (s3://...), and
-    @FILE for a list of these, one per line."""
+    """Videos, folders of videos or of numbered frames, globs, https addresses, buckets (s3://...), uploads
+    (upload: and their sha256), and @FILE for a list of these, one per line."""
     numbered_rate: Annotated[float, Field(gt=0, le=240)] = BucketInput.model_fields["frame_rate"].default
     """Frames per second of folders of numbered frames."""
     remote: bool = False
@@ -63,7 +64,10 @@ class PlanInput(RequestModel):
     source: SourceFacts = SourceFacts()
     """What is known of every video."""
     sources: dict[str, PlanSource] = {}
-    """What is known of single videos, by name with or without suffix; it overrides `source`."""
+    """What is known of single videos, by name with or without suffix, or by the sha256 of an upload; it
+    overrides `source`."""
+    skipped: dict[ShortText, ProblemCode] = {}
+    """Videos that an earlier run left out, by name, with the code why; they are reported again."""
 
 
 class PlanOutput(RequestModel):
