@@ -152,7 +152,8 @@ test-train: dev $(TRAIN_STAMP)
 	$(BIN)/python -m tests.support.phone_sets $(TRAIN)/phone
 	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
 		$(TRAIN_TESTS)/test_worlds.py $(TRAIN_TESTS)/test_phone_videos.py tests/workers/datasets/exporters/test_format_libraries.py; do \
-		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
+		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest --timeout 1800 \
+			$$file || exit 1; done
 
 lint: types style imports
 
