@@ -70,7 +70,7 @@ MASK = silhouette(VERTICES, FACES, CAMERA)
 
 
 def settings(folder: Path, profile: str = "standard", **wrong: Any) -> Sam3dObjectsSettings:
-    """Settings whose configuration tells the fake what to do wrong."""
+    """Settings whose configuration makes the fake do something wrong."""
     config = folder / "pipeline.yaml"
     target = wrong.pop("target", "sam3d_objects.pipeline.Thing")
     config.write_text(

@@ -75,9 +75,7 @@ class GroupSolver:
         """
         cues = self._read(people, fits, heights)
         floor = find_floor(cues, gravity)
-        upright = [
-            replace(person, landmarks=person.landmarks.stand_up(floor.up)) for person in people
-        ]
+        upright = [replace(person, landmarks=person.landmarks.stand_up(floor.up)) for person in people]
         stood = [
             self._stand(person, fit, cue, floor, k)
             for k, (person, fit, cue) in enumerate(zip(upright, fits, cues, strict=True))
