@@ -11,9 +11,9 @@ MPJPE and PVE in mm with the roots aligned (of those that a person's fit turns, 
 after the best similarity; height in cm; trunk: degrees between true and found trunk. Feet: shares of those
 that truly stand, within 3 cm of the true floor after the best similarity of the whole scene, and within 3 cm
 of the floor that was found (without one: level, at their median). Gravity: degrees off, mean of all scenes. A
-body is wild when its trunk is off by over 25 degrees or its MPJPE is over 250 mm. Heights: how often the range
-that is stated (90%) holds the true one, the range as the logarithm of its ends' ratio, and the share of people
-taken for a child who are none, or the other way.
+body is wild when its trunk is off by over 25 degrees or its MPJPE is over 250 mm. Heights: how often the
+range that is stated (90%) holds the true one, the range as the logarithm of its ends' ratio, and the
+share of people taken for a child who are none, or the other way.
 """
 
 import argparse

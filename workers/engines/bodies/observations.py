@@ -16,9 +16,9 @@ SHOULDERS, ELBOWS, WRISTS = (11, 12), (13, 14), (15, 16)
 PINKIES, INDICES = (17, 18), (19, 20)
 HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
 TORSO = (*SHOULDERS, *HIPS)
-# Weights of single landmarks: eleven face points carry the information of three, hands are unreliable (chosen).
-# Points outside the image are guesses, though better ones than the prior's: trunks of drawn people who are
-# cut at the waist are off by 11.8 degrees at a weight of 0.1, and by 9.0 at 0.4.
+# Weights of single landmarks: eleven face points carry the information of three, hands are unreliable
+# (chosen). Points outside the image are guesses, though better ones than the prior's: trunks of drawn people
+# who are cut at the waist are off by 11.8 degrees at a weight of 0.1, and by 9.0 at 0.4.
 FACE_WEIGHT, HAND_WEIGHT, OUTSIDE_WEIGHT = 0.35, 0.4, 0.4
 
 # BlazePose places mouths nearer to the eyes than the body model: the median of the ratio over ten adults of

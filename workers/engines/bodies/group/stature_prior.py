@@ -16,11 +16,11 @@ LOG_STATURES = np.linspace(np.log(0.3), np.log(5.0), 480)
 ADULT_DEVIATION = 0.06
 # Children from one year to fifteen, and their share among people (World Population Prospects 2022: 0.25).
 CHILD_METRES, CHILD_SHARE = (0.75, 1.58), 0.25
-# Logarithms of the sizes of faces and of heads in masks (`head_size`): their means for adults, by how much they
-# grow for each metre that a child is shorter, their deviations, and the density of one that was misread, so
-# that no single one decides. Means and deviations lie between those of 306 drawn people through BlazePose (faces
-# -0.11, 0.10; heads 0.18, 0.10) and of 18 adults of photos (0.00, 0.07; 0.23, 0.10). Six schoolchildren have
-# faces of 0.06 to 0.42 and heads of 0.39 to 0.63.
+# Logarithms of the sizes of faces and of heads in masks (`head_size`): their means for adults, by how much
+# they grow for each metre that a child is shorter, their deviations, and the density of one that was misread,
+# so that no single one decides. Means and deviations lie between those of 306 drawn people through BlazePose
+# (faces -0.11, 0.10; heads 0.18, 0.10) and of 18 adults of photos (0.00, 0.07; 0.23, 0.10). Six
+# schoolchildren have faces of 0.06 to 0.42 and heads of 0.39 to 0.63.
 FACE_ADULT, FACE_PER_METRE, FACE_DEVIATION, FACE_OUTLIER = -0.03, 0.33, 0.09, 0.10
 HEAD_ADULT, HEAD_PER_METRE, HEAD_DEVIATION, HEAD_OUTLIER = 0.20, 0.40, 0.11, 0.05
 # Statures (m) of a school class or a team of children, whose people are of one age: the share of such groups,
