@@ -35,7 +35,7 @@ RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench check test linted test-chaos test-sam3 test-train \
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench web-figures check test linted test-chaos test-sam3 test-train \
 	lint types style imports generate openapi clean
 
 setup: $(STAMP)
@@ -91,6 +91,10 @@ web-test-slow: web web-dev
 # figures of docs/playground.md: a first visit, and clicks after it; on a machine that does nothing else
 web-bench: web web-dev
 	$(RUN_WEB) bench:browser
+
+# the pictures of docs/playground.md, taken anew
+web-figures: web web-dev
+	$(RUN_WEB) figures
 
 demo: setup page
 	$(BIN)/python -m scripts.demo
@@ -148,7 +152,8 @@ test-train: dev $(TRAIN_STAMP)
 	$(BIN)/python -m tests.support.phone_sets $(TRAIN)/phone
 	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
 		$(TRAIN_TESTS)/test_worlds.py $(TRAIN_TESTS)/test_phone_videos.py tests/workers/datasets/exporters/test_format_libraries.py; do \
-		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
+		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest --timeout 1800 \
+			$$file || exit 1; done
 
 lint: types style imports
 
