@@ -82,7 +82,7 @@ def build_parametric_fit(
         moved = surface_from_mesh(measured.vertices, measured.faces, axes, view.mask, view.camera)
         build = partial(replace, moved, is_metric=True)
     elif measured is not None:
-        build = partial(build_measured_solid, measured.vertices, measured.faces, view)
+        build = partial(build_measured_solid, measured.vertices, measured.faces, axes, view)
     if view.depth is not None:
         accepted = accepted and measured is not None and measured.is_confirmed
     return ShapeFit(

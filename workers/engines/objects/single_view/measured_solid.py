@@ -3,6 +3,8 @@
 The outline and the back are the solid's; where the depth map shows a front inside it, it is hollow.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -23,8 +25,11 @@ Array = NDArray[np.float64]
 MIN_THICKNESS = 0.01
 
 
-def build_measured_solid(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Surface:
-    """The surface of a view's outline between what was measured and the back of a mesh (V, 3) in metres."""
+def build_measured_solid(vertices: Array, faces: NDArray[np.int64], axes: Array, view: MaskView) -> Surface:
+    """The surface of a view's outline between what was measured and the back of a mesh (V, 3) in metres.
+
+    `axes` (3, 3) has the solid's x, y (up) and z (to the camera) as rows.
+    """
     assert view.depth is not None
     sheet = triangulate(view.lattice)
     thickness = estimate_thickness(view.lattice, sheet)
@@ -44,7 +49,7 @@ def build_measured_solid(vertices: Array, faces: NDArray[np.int64], view: MaskVi
     inner = sheet.inner
     rim = (front[inner:] + back[inner:]) / 2
     closed = close_sheet(sheet, view.camera, front[:inner], back[:inner], rim)
-    return surface_from_closed_sheet(closed, thickness, is_metric=True)
+    return replace(surface_from_closed_sheet(closed, thickness, is_metric=True), axes=axes)
 
 
 def _rasterize_both(vertices: Array, faces: NDArray[np.int64], camera: Camera) -> tuple[Array, Array]:

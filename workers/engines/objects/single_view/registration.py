@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.objects.single_view.depth_fusion import read_depth
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.geometry.mesh_renderer import rasterize
 
@@ -179,12 +180,12 @@ def _score(difference: Array) -> float:
 def _read_samples(view: MaskView) -> tuple[Array, NDArray[np.bool_]]:
     """z (h, w) in metres at the centres of the coarse mask's samples, and where it is known."""
     assert view.depth is not None
-    coarse = view.coarse
-    height, width = coarse.mask.shape
+    coarse, (height, width) = view.coarse, view.coarse.mask.shape
+    if not view.own_depth.any():
+        return np.ones((height, width)), np.zeros((height, width), dtype=np.bool_)
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64) + 0.5
-    pixels = view.camera.project(coarse.camera.unproject(grid, np.ones((height, width))))
-    column = np.clip(pixels[..., 0], 0, view.mask.shape[1] - 1).astype(np.int64)
-    row = np.clip(pixels[..., 1], 0, view.mask.shape[0] - 1).astype(np.int64)
-    depth = view.depth[row, column].astype(np.float64)
-    known = view.own_depth[row, column]
-    return np.where(known, depth, 1.0), known
+    pixels = view.camera.project(coarse.camera.unproject(grid, np.ones((height, width)))).reshape(-1, 2)
+    depth, _ = read_depth(view.depth, view.own_depth, pixels)
+    column = np.clip(pixels[:, 0], 0, view.mask.shape[1] - 1).astype(np.int64)
+    row = np.clip(pixels[:, 1], 0, view.mask.shape[0] - 1).astype(np.int64)
+    return depth.reshape(height, width), view.own_depth[row, column].reshape(height, width)

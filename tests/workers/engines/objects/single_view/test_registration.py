@@ -61,7 +61,7 @@ def test_an_open_box_keeps_its_outside_and_becomes_hollow():
     registered = register(bend(VERTICES), FACES, view)
     assert registered.is_confirmed
     assert cKDTree(VERTICES).query(registered.vertices)[0].max() < 0.04
-    surface = build_measured_solid(registered.vertices, FACES, view)
+    surface = build_measured_solid(registered.vertices, FACES, np.eye(3), view)
     drawn = rasterize(surface.vertices, surface.faces, CAMERA).depth
     inner = middle & MASK
     assert np.median(drawn[inner] - TRUE[inner]) == pytest.approx(0.25, abs=0.02)
