@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+BYTECODE_STAMP := $(VENV)/.bytecode
 INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
 # bytecode is kept even where the environment says otherwise: the tests start many processes that import the same modules
@@ -34,7 +35,8 @@ RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench check test test-chaos test-sam3 test-train lint generate openapi clean
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench web-figures check test linted test-chaos test-sam3 test-train \
+	lint types style imports generate openapi clean
 
 setup: $(STAMP)
 
@@ -90,6 +92,10 @@ web-test-slow: web web-dev
 web-bench: web web-dev
 	$(RUN_WEB) bench:browser
 
+# the pictures of docs/playground.md, taken anew
+web-figures: web web-dev
+	$(RUN_WEB) figures
+
 demo: setup page
 	$(BIN)/python -m scripts.demo
 
@@ -97,11 +103,20 @@ up: setup page
 	@$(BIN)/python -m scripts.up --port $(PORT)
 
 # the inner loop: lint, types, and the tests that need no stack
-check: dev lint
+check: linted
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(SLOW_FOLDERS:%=--ignore=tests/%)
 
-test: dev lint
+test: linted
 	$(BIN)/python -m pytest $(PARALLEL) --ignore=tests/chaos
+
+# what has to pass before tests run, side by side; each part prints as a whole
+linted: dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(BYTECODE_STAMP) lint
+
+# once per environment, what tests import is compiled here: each process of a parallel run would do it over again
+$(BYTECODE_STAMP): $(DEV_STAMP)
+	@$(BIN)/python -m pytest --collect-only -q >/dev/null || true
+	@touch $@
 
 # processes are killed while jobs run
 test-chaos: dev
@@ -137,12 +152,19 @@ test-train: dev $(TRAIN_STAMP)
 	$(BIN)/python -m tests.support.phone_sets $(TRAIN)/phone
 	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
 		$(TRAIN_TESTS)/test_worlds.py $(TRAIN_TESTS)/test_phone_videos.py tests/workers/datasets/exporters/test_format_libraries.py; do \
-		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
+		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest --timeout 1800 \
+			$$file || exit 1; done
 
-lint: dev
+lint: types style imports
+
+types: dev
+	$(BIN)/mypy
+
+style: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+imports: dev
 	$(BIN)/lint-imports
 
 # the blocking client from the asynchronous one

@@ -36,6 +36,7 @@ BENCHES = (
     Bench("datasets.planning", "memory, time and messages of planning by hours of video"),
     Bench("datasets.readers", "windows and pairs per second: maquette.data, Lance, HDF5, WebDataset"),
     Bench("datasets.real_truth", "tracks and gates on real videos against hand-checked boxes and ids"),
+    Bench("datasets.reuse", "cost of deciding a version again, and of jobs that take over earlier clips"),
     Bench("datasets.shots", "cuts and dissolves against PySceneDetect's, on videos with known cuts"),
     Bench("datasets.throughput", "CPU time of a dataset job against a plain loop over the same engine"),
     Bench("formats.rle_roundtrip", "masks of SA-Co, YouTube-VIS or COCO files through our RLE"),

@@ -98,6 +98,18 @@ def to_exemplars(exemplars: Iterable[Any] | None) -> list[tuple[Box, Any]]:
     return pairs
 
 
+def to_image_phrases(images: Iterable[Any] | None) -> list[dict[str, Any]]:
+    """Return the fields of ImagePhrases: accept media, or dicts of an `image` and its `text`."""
+    converted = []
+    form = "a list of media, or of dicts with fields of ImagePhrases"
+    for item in _to_list(() if images is None else images, "images", form):
+        fields = dict(item) if isinstance(item, Mapping) else {"image": item}
+        if fields.get("image") is None:
+            raise unfit("images", form, item)
+        converted.append({**fields, "text": to_phrases(fields.get("text"))})
+    return converted
+
+
 def to_points(objects: Iterable[Any] | None) -> list[list[Point]]:
     """Accept one item per object: (x, y), or a list of (x, y) and (x, y, label); or a single point."""
     if objects is None:

@@ -1973,6 +1973,45 @@ export interface components {
             rows_a_file?: number;
         };
         /**
+         * ImageInstances
+         * @description Instances of a further image of a batch.
+         */
+        ImageInstances: {
+            /** Height */
+            height: number;
+            /**
+             * Index
+             * @description Index of the image in `images` of the request.
+             */
+            index: number;
+            /**
+             * Instances
+             * @description All instances, in the order of the phrases.
+             */
+            instances: components["schemas"]["Instance"][];
+            /** Width */
+            width: number;
+        };
+        /**
+         * ImagePhrases
+         * @description A further image of a batch, and what to find in it.
+         */
+        ImagePhrases: {
+            image: components["schemas"]["MediaRef"];
+            /**
+             * Text
+             * @description Phrases for this image; without any, those of the job.
+             * @default []
+             */
+            text?: string[];
+            /**
+             * Thresholds
+             * @description One threshold per phrase of `text`; null takes the job's `threshold`.
+             * @default []
+             */
+            thresholds?: (number | null)[];
+        };
+        /**
          * Instance
          * @description One object in an image.
          */
@@ -3414,6 +3453,13 @@ export interface components {
             /** @description The image, or the video that `frame` picks an image from. */
             image: components["schemas"]["MediaRef"];
             /**
+             * Images
+             * @description Further images in which phrases are found, pairs of image and phrase in batches; for engines with the
+             *     capability `image_batch`. What else the job names is found in `image` alone.
+             * @default []
+             */
+            images?: components["schemas"]["ImagePhrases"][];
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
@@ -3492,6 +3538,12 @@ export interface components {
             frame?: number | null;
             /** Height */
             height: number;
+            /**
+             * Images
+             * @description The further images of the request, in its order; jobs that continue this one read `instances` alone.
+             * @default []
+             */
+            images?: components["schemas"]["ImageInstances"][];
             /**
              * Instances
              * @description All instances, in the order of the prompts.
@@ -3878,7 +3930,8 @@ export interface components {
             engine?: string;
             /**
              * Exemplars
-             * @description Boxes that show what phrases mean, for engines with the capability `video_exemplars`.
+             * @description Boxes that show what phrases mean, and do not mean, for engines with the capability
+             *     `video_exemplars`; several of one phrase and frame count together.
              * @default []
              */
             exemplars?: components["schemas"]["VideoExemplar"][];
@@ -4030,6 +4083,12 @@ export interface components {
              * @default 0
              */
             phrase?: number;
+            /**
+             * Positive
+             * @description False for an example of what the phrase does not mean.
+             * @default true
+             */
+            positive?: boolean;
         };
         /**
          * VideoPrompt
@@ -4146,6 +4205,8 @@ export type FunnelStep = components['schemas']['FunnelStep'];
 export type Generation = components['schemas']['Generation'];
 export type Gravity = components['schemas']['Gravity'];
 export type HuggingFaceExport = components['schemas']['HuggingFaceExport'];
+export type ImageInstances = components['schemas']['ImageInstances'];
+export type ImagePhrases = components['schemas']['ImagePhrases'];
 export type Instance = components['schemas']['Instance'];
 export type Intrinsics = components['schemas']['Intrinsics'];
 export type Job = components['schemas']['Job'];

@@ -84,6 +84,8 @@ class FrameExemplar:
     """An exemplar box, positive (label 1) or negative (0), of phrase `prompt` on the video frame `frame`.
 
     Only engines with the capability `video_exemplars` accept it; for the phrase "visual" only boxes count.
+    Those of one phrase on one frame count together, on that frame; elsewhere the phrase is searched alone,
+    and what was found on the frame is tracked.
     """
 
     frame: int

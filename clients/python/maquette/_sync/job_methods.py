@@ -72,6 +72,7 @@ class JobSubmitter(VersionSubmitter):
         threshold: float | None = None,
         thresholds: Sequence[float | None] = SEGMENT.thresholds,
         frame: int | None = None,
+        images: Iterable[Any] | None = None,
         outputs: Iterable[MaskOutput] = SEGMENT.outputs,
         idempotency_key: str | None = None,
         **options: Unpack[SegmentOptions],
@@ -83,6 +84,9 @@ class JobSubmitter(VersionSubmitter):
         another image. `prompts` are dicts of `box`, `points` and `mask` that name one object together. With
         `frame` the image is that frame of a video. `nms_iou` and `fill_area` say how instances of phrases
         and exemplars are cleaned, where the engine can (capability `mask_cleanup`).
+
+        `images` are further images in which phrases are found, many in one pass (capability `image_batch`):
+        media, or dicts of an `image` and its own `text` and `thresholds`. `SegmentResult.images` has them.
         """
         with invalid_requests():
             fields = inputs.to_prompt_fields(text, boxes, points, threshold)
@@ -91,6 +95,7 @@ class JobSubmitter(VersionSubmitter):
             examples += uploads.upload_exemplars(self._http, counter_exemplars, positive=False)
             request = SegmentJob(
                 image=uploads.upload(self._http, image),
+                images=uploads.upload_images(self._http, images),
                 exemplars=examples,
                 prompts=object_prompts,
                 thresholds=list(thresholds),

@@ -18,7 +18,7 @@ from maquette.contract.keys import AuditEntry, CreateKey, Key, Keys, KeyScope, K
 from maquette.contract.links import ArtefactLink, MakeLink
 from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef, ResumableUpload
 from maquette.contract.problems import FieldError, Problem
-from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
+from maquette.contract.prompts import Exemplar, ImagePhrases, ObjectPrompt, VideoExemplar, VideoPrompt
 from maquette.contract.requests import (
     BodiesJob,
     ConvertJob,
@@ -44,6 +44,7 @@ from maquette.contract.results import (
     FloorPlane,
     FrameSpan,
     Gravity,
+    ImageInstances,
     Instance,
     Keypoint,
     Manifest,
@@ -95,6 +96,8 @@ __all__ = [
     "FrameSpan",
     "Generation",
     "Gravity",
+    "ImageInstances",
+    "ImagePhrases",
     "Instance",
     "Intrinsics",
     "Job",

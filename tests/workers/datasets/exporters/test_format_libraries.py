@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scripts.draw_scenes import edits
 from tests.support.export_datasets import all_close, load_export_dataset
 from workers.datasets.exporters import load_exporter
 from workers.datasets.exporters.lerobot.layout import CAMERA
@@ -53,6 +54,26 @@ def test_hugging_face_datasets_gives_images(data: Dataset, tmp_path: Path, quiet
             clip = data.clip(row["clip"])
             assert np.array_equal(np.asarray(row["image"]), clip.image(row["frame"]))
             assert row["tracks"] == [item.track for item in clip.frame_observations(row["frame"])]
+
+
+@pytest.mark.slow
+def test_hugging_face_datasets_gives_pairs_with_what_changed(tmp_path: Path, quiet: None) -> None:
+    datasets = pytest.importorskip("datasets")
+    edits(tmp_path / "scenes", pairs=5, seed=1, side=80, frames=12)
+    data = Dataset(tmp_path / "scenes")
+    load_exporter("hf-datasets").write(data, tmp_path / "hf")
+    loaded = datasets.load_dataset(str(tmp_path / "hf"), "changes", cache_dir=str(tmp_path / "cache"))
+    rows = [row for split in loaded.values() for row in split]
+    expected = {(row.clip, row.track): row for row in data.rows("changes") if row.edit != "none"}
+    assert {row["edit"] for row in rows} == {row.edit for row in expected.values()}
+    for row in rows:
+        shown = data.clip(row["other_clip"]).image(row["other_frame"])
+        assert np.array_equal(np.asarray(row["target_image"]), shown)
+        place = next(k for k, track in enumerate(row["tracks"]) if (row["clip"], track) in expected)
+        change = expected[row["clip"], row["tracks"][place]]
+        assert row["texts"][place] == change.text and change.text in row["text"]
+        # unknown is null in every reader
+        assert row["degrees"][place] == change.degrees and row["factors"][place] == change.factor
 
 
 def test_lance_tables_have_a_row_a_step(data: Dataset, tmp_path: Path) -> None:

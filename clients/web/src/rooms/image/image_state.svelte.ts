@@ -11,12 +11,7 @@ import { loadDocument, segment, segmentObject } from "./segmenting";
 // everything that might be wanted is asked for once; the slider then filters at once
 const FLOOR = 0.1;
 const FIRST_THRESHOLD = 0.5;
-const STORED = "image";
-
-interface Stored {
-  id: string;
-  document: documents.ImageDocument;
-}
+const STORED = "image:";
 
 /** The picture and its masks, and what is under way; it outlives the room while the page is open. */
 class ImageState {
@@ -52,7 +47,7 @@ class ImageState {
       const picture = await openPicture(file, name, (share) => (this.uploaded = share)).finally(
         () => (this.uploaded = null),
       );
-      this.#show(picture, documents.EMPTY);
+      this.#show(picture, restore(picture.media.id) ?? documents.EMPTY);
       router.go(`/image/${picture.media.id}`);
     });
   }
@@ -84,12 +79,11 @@ class ImageState {
   store(): void {
     const id = this.picture?.media.id;
     if (!id) return;
-    try {
-      sessionStorage.setItem(STORED, JSON.stringify({ id, document: this.document } satisfies Stored));
-    } catch {
-      // more masks than a tab may store: they stay on the page
-      sessionStorage.removeItem(STORED);
-    }
+    const text = JSON.stringify(this.document);
+    if (keep(id, text)) return;
+    // more masks than a tab may store: those of other pictures go, and these stay at least on the page
+    for (const key of Object.keys(sessionStorage)) if (key.startsWith(STORED)) sessionStorage.removeItem(key);
+    keep(id, text);
   }
 
   async findPhrase(): Promise<void> {
@@ -213,10 +207,18 @@ class ImageState {
 
 function restore(id: string): documents.ImageDocument | null {
   try {
-    const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null") as Stored | null;
-    return stored?.id === id ? stored.document : null;
+    return JSON.parse(sessionStorage.getItem(STORED + id) ?? "null") as documents.ImageDocument | null;
   } catch {
     return null;
+  }
+}
+
+function keep(id: string, text: string): boolean {
+  try {
+    sessionStorage.setItem(STORED + id, text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -8,9 +8,11 @@ import { type Sighting, type TrackView, addRows } from "./tracks";
 
 export type Direction = "forward" | "backward" | "both";
 
-const THUMBNAILS = 12;
+/** Number of small pictures above the lanes. */
+export const THUMBNAILS = 12;
 const THUMBNAIL_HEIGHT = 54;
 const FALLBACK_RATE = 25;
+const STORED = "video:";
 
 /** A video, the session about it, and what is known of its objects; it outlives the room while the page is open. */
 class VideoState {
@@ -75,6 +77,7 @@ class VideoState {
       if (this.media?.id !== id) await this.#show(await service.getUpload(id), "video", service.uploadUrl(id));
       router.replace(`/video/${id}`);
       if (job) await this.#watch(await service.getJob(job));
+      else await this.#restore(id);
     });
   }
 
@@ -96,6 +99,17 @@ class VideoState {
     // not before it has a frame to show
     this.reader = reader;
     void this.#fillStrip(url);
+  }
+
+  /** Go on with the session that this tab had about the video, if it still is one. */
+  async #restore(id: string): Promise<void> {
+    const known = sessionStorage.getItem(STORED + id);
+    const session = known ? await service.getSession(known).catch(() => null) : null;
+    if (!session) return;
+    this.session = session;
+    const named = session.prompts.flatMap(({ object }) => object ?? []);
+    this.tracks = new Map(named.map((object) => [object, { id: object, label: `object ${object}`, sightings: new Map() }]));
+    if (session.last_job) await this.#watch(await service.getJob(session.last_job));
   }
 
   async #fillStrip(url: string): Promise<void> {
@@ -225,6 +239,7 @@ class VideoState {
     if (!this.media) throw new Error("there is no video");
     const text = this.phrase.split(",").map((part) => part.trim()).filter(Boolean);
     this.session = await service.openSession({ video: this.media.id, text });
+    sessionStorage.setItem(STORED + this.media.id, this.session.id);
     return this.session;
   }
 
