@@ -2,8 +2,8 @@
 
     python -m bench run bodies.hands [--count 30] [--seed 900] [--noise 0.15]
 
-Each hand is drawn at a random turn and tilt; wrist and knuckles, from which the region comes, are off by Gaussian
-noise, a share of the distance between them. Rows are what is drawn, columns what is read, as shares.
+Each hand is drawn at a random turn and tilt; wrist and knuckles, from which the region comes, are off by
+Gaussian noise, a share of the distance between them. Rows are what is drawn, columns what is read, as shares.
 """
 
 import argparse

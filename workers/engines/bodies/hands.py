@@ -19,12 +19,13 @@ from workers.engines.weights import open_session
 
 Floats = NDArray[np.float64]
 HAND_SIDE = 224
-# Side of a region in distances from wrist to knuckles, and how far its middle lies beyond them. A fist is small
-# for its wrist: in loose regions 10 to 40% of drawn fists are taken for hands, in tight ones 80 to 100%. Where
-# BlazePose's wrist and knuckles are off, hands may lie in the loose region alone.
+# Side of a region in distances from wrist to knuckles, and how far its middle lies beyond them. A fist is
+# small for its wrist: in loose regions 10 to 40% of drawn fists are taken for hands, in tight ones 80 to
+# 100%. Where BlazePose's wrist and knuckles are off, hands may lie in the loose region alone.
 TIGHT, LOOSE, BEYOND = 2.6, 4.2, 0.25
-# The region from a hand's own landmarks, from MediaPipe: the landmarks up to the middle joints of the fingers,
-# the side of the region over that of their box, and the shift towards the fingers in heights of the box.
+# The region from a hand's own landmarks, from MediaPipe: the landmarks up to the middle joints of the
+# fingers, the side of the region over that of their box, and the shift towards the fingers in heights of the
+# box.
 PALM, SPAN, SHIFT = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18], 2.0, 0.1
 # Shortest distance in pixels from wrist to knuckles, half a hand: 32 px of hand show fingers, fewer do not.
 LEAST_PIXELS = 16.0
@@ -41,8 +42,8 @@ FINGERS = tuple((WRIST, *range(first, first + 4)) for first in (5, 9, 13, 17))
 # each). A straight finger is read as bent by 55 degrees.
 READ_DEGREES = (55.0, 81.0, 115.0, 158.0, 170.0)
 BENT_RADIANS = (0.0, 0.3, 0.6, 1.0, 1.25)
-# Median curl of the fingers from which a hand is relaxed, and a fist: halfway between drawn open hands (0 rad),
-# hanging and half closed ones (0.28 to 0.6) and fists (1.0 and more).
+# Median curl of the fingers from which a hand is relaxed, and a fist: halfway between drawn open hands (0
+# rad), hanging and half closed ones (0.28 to 0.6) and fists (1.0 and more).
 RELAXED, FIST = 0.22, 0.76
 # Distance of the hand's wrist from BlazePose's in distances from wrist to knuckles, from which it is another
 # hand.

@@ -20,8 +20,8 @@ TOUCH_METRES = 0.03
 # Lean of a trunk in degrees from which a person is not upright: who bends to the floor or sits leans less.
 # Chosen, not measured.
 UPRIGHT_DEGREES = 75.0
-# Heights in metres of a child of eight years (WHO: 1.27) and of a short adult (NCD-RisC: the 10th percentile of
-# women worldwide): a range that holds both says neither.
+# Heights in metres of a child of eight years (WHO: 1.27) and of a short adult (NCD-RisC: the 10th percentile
+# of women worldwide): a range that holds both says neither.
 CHILD_METRES, ADULT_METRES = 1.27, 1.55
 
 
