@@ -81,9 +81,9 @@ def _measure_flicker(stats: TrackStats, times: Sequence[float], interval: float 
     lost = sum(gap for _, gap in _list_gaps(stats, times, interval) if gap <= SHORT_GAP + ROUNDING)
     if not stats.flips and not lost:
         return None
-    changed = float(np.mean(stats.flips)) / float(np.median(stats.areas)) if stats.flips else 0.0
+    changed = float(np.mean(list(stats.flips.values()))) if stats.flips else 0.0
     seen = len(stats.frames) * interval
-    return (changed * seen + lost) / (seen + lost)
+    return (changed / float(np.median(stats.areas)) * seen + lost) / (seen + lost)
 
 
 def _measure_reidentification(path: TrackPath, interval: float | None) -> float | None:
