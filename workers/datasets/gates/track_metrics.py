@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.gates.mask_changes import count_flips, warp_mask
+from workers.datasets.gates.mask_changes import MaskChange, compare_masks, find_explained, warp_mask
 from workers.datasets.gates.part_appearance import PartHistogram, describe_halves
 from workers.engines.concepts.images.color_histograms import Histogram, color_histogram, quantize_colors
 from workers.engines.protocols import Box, Mask, Rgb
@@ -35,8 +35,8 @@ class TrackStats:
     `prompt` is the index of the phrase that found it. `areas` are pixels, `boxes` enclose the masks,
     `box_ious` are those of the engine's box with the mask's own, `contacts` the shares of the outline on the
     border of the image. `margins` are the engine's, `halves` the colours of the upper and the lower half.
-    `flips` has, by frame, the pixels that changed for it alone, where it is seen before and after. `switches`
-    are the frames in which it took another track's place.
+    `changes` has, by frame, how the mask differs from the frames before and after, where it is seen in both.
+    `switches` are the frames in which it took another track's place.
     """
 
     prompt: int
@@ -48,7 +48,7 @@ class TrackStats:
     appearances: list[Histogram] = field(default_factory=list)
     margins: list[float | None] = field(default_factory=list)
     halves: list[PartHistogram] = field(default_factory=list)
-    flips: dict[int, int] = field(default_factory=dict)
+    changes: dict[int, MaskChange] = field(default_factory=dict)
     switches: list[int] = field(default_factory=list)
 
     def select(self, places: range) -> "TrackStats":
@@ -67,7 +67,7 @@ class TrackStats:
             margins=self.margins[part],
             halves=self.halves[part],
             # the first and the last frame have lost a neighbour
-            flips={frame: count for frame, count in self.flips.items() if frame in within[1:-1]},
+            changes={frame: change for frame, change in self.changes.items() if frame in within[1:-1]},
             switches=[frame for frame in self.switches if frame in within[1:]],
         )
 
@@ -75,7 +75,7 @@ class TrackStats:
         """Add the observations of later frames."""
         for name in ("frames", "areas", "boxes", "box_ious", "contacts", "appearances", "margins", "halves"):
             getattr(self, name).extend(getattr(later, name))
-        self.flips |= later.flips
+        self.changes |= later.changes
         self.switches += later.switches
 
 
@@ -121,7 +121,7 @@ class TrackMetrics:
             self._note_switches(frame, self._states[-1].masks, masks, came_from)
         now = _State(frame, luma, dict(masks), came_from)
         if len(self._states) == 2:
-            self._count_flips(self._states[0], self._states[1], now)
+            self._compare(self._states[0], self._states[1], now)
         self._states = [*self._states[-1:], now]
 
     def _note(self, frame: int, image: Rgb, masks: Mapping[int, TrackedMask]) -> None:
@@ -138,15 +138,17 @@ class TrackMetrics:
             stats.margins.append(tracked.margin)
             stats.halves.append(describe_halves(image, tracked.mask))
 
-    def _count_flips(self, before: _State, middle: _State, after: _State) -> None:
+    def _compare(self, before: _State, middle: _State, after: _State) -> None:
         """Note what changed in the middle frame alone, of tracks that are seen in all three."""
         common = [track for track in middle.masks if track in before.masks and track in after.masks]
         if not common or middle.came_from is None:
             return
         came_back = self._compute_motion(after.luma, middle.luma)
+        motion = middle.came_from, came_back
+        explained = find_explained(before.luma, middle.luma, after.luma, *motion)
         for track in common:
             old, now, new = (state.masks[track].mask for state in (before, middle, after))
-            self.stats[track].flips[middle.frame] = count_flips(old, now, new, middle.came_from, came_back)
+            self.stats[track].changes[middle.frame] = compare_masks(old, now, new, *motion, explained)
 
     def _note_switches(
         self,
