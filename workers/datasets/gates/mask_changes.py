@@ -29,7 +29,7 @@ Luma = NDArray[np.uint8]
 
 
 class MaskChange(NamedTuple):
-    """A mask's pixels, the share of them that was compared, and the pixels that changed for one frame alone."""
+    """A mask's pixels, the share of them that was compared, and those that changed for one frame alone."""
 
     area: int
     compared: float
