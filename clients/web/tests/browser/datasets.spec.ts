@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { bucket, expect, readSample, test, url } from "./page";
+import { bucket, expect, expectAccessible, readSample, test, url } from "./page";
 
 test("a dataset is estimated, built and browsed @slow", async ({ studio: page }) => {
   test.setTimeout(240_000);
@@ -23,6 +23,7 @@ test("a dataset is estimated, built and browsed @slow", async ({ studio: page })
   await expect(page.getByText("1 clip kept")).toBeVisible({ timeout: 120_000 });
   await expect(page.locator("canvas")).toBeVisible();
   await expect(page.getByText("0 of them against it")).toBeVisible();
+  await expectAccessible(page, "dataset");
   // a decision by hand makes a new version, and can be undone before that
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("r");

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { AxeBuilder } from "@axe-core/playwright";
 import { type Locator, type Page, test as base, expect } from "@playwright/test";
 import { runPython } from "./processes";
 
@@ -66,9 +67,12 @@ function watchShifts(): void {
     sources: { node: Node | null; previousRect: DOMRect; currentRect: DOMRect }[];
   }
   const { noteShift } = window as unknown as { noteShift: (shift: { value: number; what: string }) => void };
+  const RECENT_MS = 2000;
+  let resizedAt = -RECENT_MS;
+  addEventListener("resize", () => (resizedAt = performance.now()));
   const observer = new PerformanceObserver((list) => {
     for (const shift of list.getEntries() as LayoutShift[]) {
-      if (shift.hadRecentInput) continue;
+      if (shift.hadRecentInput || shift.startTime < resizedAt + RECENT_MS) continue;
       const moved = shift.sources.map(({ node, previousRect: from, currentRect: to }) => {
         const element = node instanceof Element ? node : node?.parentElement;
         return `${element?.tagName} ${element?.className} "${element?.textContent?.trim().slice(0, 30)}" ${from.x},${from.y} to ${to.x},${to.y}`;
@@ -121,6 +125,12 @@ export async function uploadFile(page: Page, data: Buffer): Promise<string> {
 export async function submitJob(page: Page, data: Record<string, unknown>): Promise<string> {
   const answer = await page.request.post(`${url()}/v1/jobs`, { data, headers: { "X-Maquette-Page": "1" } });
   return ((await answer.json()) as { id: string }).id;
+}
+
+/** axe finds nothing that WCAG 2.2 AA asks for. */
+export async function expectAccessible(page: Page, where: string): Promise<void> {
+  const found = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]).analyze();
+  expect(found.violations.map((one) => `${where}: ${one.id} ${one.nodes[0]?.html}`)).toEqual([]);
 }
 
 export function listObjects(page: Page): Locator {

@@ -1,4 +1,4 @@
-import { expect, test, url } from "./page";
+import { expect, expectAccessible, test, url } from "./page";
 
 test("a video is prompted, tracked, corrected and tracked again @slow", async ({ studio: page }) => {
   test.setTimeout(240_000);
@@ -37,6 +37,7 @@ test("a video is prompted, tracked, corrected and tracked again @slow", async ({
   await page.getByRole("button", { name: "Forward", exact: true }).click();
   await expect(page.getByRole("button", { name: "Stop" })).toBeVisible();
   await expect(page.getByText("succeeded")).toBeVisible({ timeout: 120_000 });
+  await expectAccessible(page, "video");
   // prompts and masks outlive a reload, and a job leads back to its tracks
   await page.reload();
   await expect(page.getByText("1 object, 2 prompts.")).toBeVisible();

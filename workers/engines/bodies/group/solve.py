@@ -75,11 +75,12 @@ class GroupSolver:
         """
         cues = self._read(people, fits, heights)
         floor = find_floor(cues, gravity)
+        upright = [replace(person, landmarks=person.landmarks.stand_up(floor.up)) for person in people]
         stood = [
             self._stand(person, fit, cue, floor, k)
-            for k, (person, fit, cue) in enumerate(zip(people, fits, cues, strict=True))
+            for k, (person, fit, cue) in enumerate(zip(upright, fits, cues, strict=True))
         ]
-        return self._finish(floor, stood, self._read(people, stood, heights))
+        return self._finish(floor, stood, self._read(upright, stood, heights))
 
     def _agrees(self, refined: BodyFit, alone: BodyFit) -> bool:
         """Whether a fit to the mask agrees with the landmarks as well as one to them alone, nearly."""
@@ -92,7 +93,7 @@ class GroupSolver:
         heights: Sequence[float | None],
     ) -> list[PersonCue]:
         return [
-            self._reader.read(fit, person.landmarks, known=known)
+            self._reader.read(fit, person.landmarks, person.mask, known=known)
             for person, fit, known in zip(people, fits, heights, strict=True)
         ]
 
