@@ -65,7 +65,7 @@ def compare_masks(
     """
     old, new = warp_mask(before, came_from), warp_mask(after, came_back)
     region = now | old | new
-    compared = np.count_nonzero(region & explained) / max(1, np.count_nonzero(region))
+    compared = int(np.count_nonzero(region & explained)) / max(1, int(np.count_nonzero(region)))
     flips = _count_common(now, old, new, explained)
     if flips:
         center = _find_center(now)
