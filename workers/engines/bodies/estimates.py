@@ -128,6 +128,8 @@ def _find_flags(
         flags.append("depth_ambiguous")
     if certainty < LOW_CONFIDENCE:
         flags.append("low_confidence")
+    if person.misses_mask():
+        flags.append("mask_disagrees")
     if person.crowded:
         flags.append("several_people")
     return tuple(flags)

@@ -59,7 +59,7 @@ def place_people(
             grounded=member.grounded,
             height_range=member.height_range,
             scale_source="metric" if has_scale and member.grounded else body.scale_source,
-            flags=_list_flags(body, member, stands, in_scale=has_scale),
+            flags=_list_flags(body, member, stands, in_scale=has_scale, is_contradicted=group.contradicted),
         )
         for body, member, stands in zip(placed, group.people, upright, strict=True)
     ]
@@ -97,11 +97,13 @@ def is_age_uncertain(heights: tuple[float, float]) -> bool:
 
 
 def _list_flags(
-    body: BodyEstimate, member: GroupedPerson, stands: bool, *, in_scale: bool
+    body: BodyEstimate, member: GroupedPerson, stands: bool, *, in_scale: bool, is_contradicted: bool
 ) -> tuple[str, ...]:
     flags = list(body.flags)
     if member.height_range is not None and is_age_uncertain(member.height_range):
         flags.append("age_uncertain")
+    if is_contradicted:
+        flags.append("gravity_disagrees")
     if in_scale and member.grounded:
         flags = [flag for flag in flags if flag != "scale_not_metric"] + ["scale_from_group"]
     if member.grounded is False:
