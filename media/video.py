@@ -77,7 +77,7 @@ def probe(path: str, limits: MediaLimits) -> dict[str, Any] | None:
             "frame_rate": float(rate) if rate else None,
             "codec": stream.codec_context.name,
             "flags": [
-                *_color_flags(frame),
+                *flag_colors(*_color_codes(frame, stream), bits=_count_bits(frame)),
                 *(["pixels_made_square"] if decoder.pixel_aspect != 1 else []),
                 *(["file_truncated"] if truncated else []),
             ],
@@ -185,7 +185,8 @@ class VideoDecoder:
         height = round(frame.height / aspect) if aspect < 1 else frame.height
         # 8 bits are too few for the shadows of linear light; FFmpeg widens 8 bits inexactly
         bits = 16 if _count_bits(frame) > 8 else 8
-        curve = build_srgb_curve(int(frame.color_trc), bits)
+        transfer, _, _ = _color_codes(frame, self._stream)
+        curve = build_srgb_curve(transfer, bits)
         format = "rgb24" if curve is None or bits == 8 else "rgb48le"
         pixels = frame.to_ndarray(format=format, width=width, height=height)
         return apply_orientation(pixels if curve is None else apply_curve(pixels, curve), orientation)
@@ -238,9 +239,11 @@ def _promised_frames(container: Any, stream: Any) -> int:
     return int(stream.frames) or by_duration
 
 
-def _color_flags(frame: Any) -> list[str]:
-    codes = int(frame.color_trc), int(frame.color_primaries), int(frame.colorspace)
-    return flag_colors(*codes, bits=_count_bits(frame))
+def _color_codes(frame: Any, stream: Any) -> tuple[int, int, int]:
+    """Transfer, primaries and matrix of a frame, as codes of ITU-T H.273."""
+    # PyAV 15 and before state transfer and primaries for the stream alone
+    owner = frame if hasattr(frame, "color_trc") else stream.codec_context
+    return int(owner.color_trc), int(owner.color_primaries), int(frame.colorspace)
 
 
 def _count_bits(frame: Any) -> int:
@@ -255,7 +258,9 @@ def _pixel_aspect(stream: Any) -> float:
 
 def _count_frames(stream: Any) -> int | None:
     """The number of frames in the header where the index has as many; None where the two differ."""
-    return int(stream.frames) or None if stream.frames == len(stream.index_entries) else None
+    # PyAV 15 and before have no index
+    index = getattr(stream, "index_entries", None)
+    return int(stream.frames) or None if index is not None and stream.frames == len(index) else None
 
 
 def _has_edits(stream: Any) -> bool:

@@ -29,8 +29,8 @@ LOGIN_SECONDS = 43_200.0
 RESTART_PAUSE = 1.0
 # what a user may set for the whole stack; other variables belong to other servers or to clients
 INHERITED = frozenset({"MAQUETTE_MODELS_DIR", "MAQUETTE_LOG_FORMAT", "MAQUETTE_ACCESS_LOG"})
-# for how long things are kept, and limits: whoever sets them means this stack
-INHERITED_PREFIXES = ("MAQUETTE_KEEP_", "MAQUETTE_MAX_", "MAQUETTE_COLLECT_")
+# for how long things are kept, limits, and which buckets may be used: whoever sets them means this stack
+INHERITED_PREFIXES = ("MAQUETTE_KEEP_", "MAQUETTE_MAX_", "MAQUETTE_COLLECT_", "MAQUETTE_BUCKET_")
 __all__ = ["HOST", "Stack", "StackError", "free_port", "up"]
 
 

@@ -1,11 +1,13 @@
 """What all tests share: the order of a parallel run, ledgers of both kinds, and one embedded stack."""
 
+import gc
 import os
 
 # as in the workers, and before NumPy is loaded
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,25 @@ from tests.support.stacks import running_stack
 
 # folders whose tests start stacks, kill processes, need large engines or run whole jobs: `make check` leaves
 # them out, and single files that are marked `slow`
-SLOW_FOLDERS = ("acceptance", "chaos", "parity", "workers/jobs")
-# tests that share something costly run in one process: those of a folder, and those that use a fixture
-SHARED_FOLDERS = ("architecture",)
+SLOW_FOLDERS = ("acceptance/", "chaos/", "parity/", "workers/jobs/")
+# tests that share something costly run in one process: those of a folder (syntax trees, a dataset to export,
+# answers of networks about the same images), and those that use a fixture
+SHARED_FOLDERS = ("architecture/", "workers/datasets/exporters/", "workers/engines/concepts/")
 SHARED_FIXTURES = ("stack", "db")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the garbage collector away from modules and tests, half a million objects that stay until the end.
+
+    It costs each process three seconds to look through them again and again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,16 +49,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A wrapper, since pytest-xdist reads the groups in a hook that runs before every other plain one.
     """
     for item in items:
-        path = item.path.relative_to(TESTS)
-        if any(path.is_relative_to(folder) for folder in SLOW_FOLDERS):
+        if _path_in_tests(item.path).startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
-        fixtures = [name for name in SHARED_FIXTURES if name in getattr(item, "fixturenames", ())]
-        folders = [name for name in SHARED_FOLDERS if name == path.parts[0]]
-        group = next(iter(fixtures + folders), path.as_posix())
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_find_group(item)))
     if hasattr(config, "workerinput"):
         # the long groups first, so that no process waits for another at the end
-        items.sort(key=lambda item: (*_is_short(item), item.path.as_posix()))
+        items.sort(key=lambda item: (*_is_short(item), _path_in_tests(item.path)))
     yield
 
 
@@ -50,8 +63,21 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return f"{len(val)} bytes" if isinstance(val, bytes) else None
 
 
-def _is_short(item: pytest.Item) -> tuple[bool, bool]:
-    return "stack" not in getattr(item, "fixturenames", ()), item.get_closest_marker("slow") is None
+@cache
+def _path_in_tests(path: Path) -> str:
+    return path.relative_to(TESTS).as_posix()
+
+
+def _find_group(item: pytest.Item) -> str:
+    path = _path_in_tests(item.path)
+    fixtures = [name for name in SHARED_FIXTURES if name in getattr(item, "fixturenames", ())]
+    folders = [name for name in SHARED_FOLDERS if path.startswith(name)]
+    return next(iter(fixtures + folders), path)
+
+
+def _is_short(item: pytest.Item) -> tuple[bool, bool, bool]:
+    group = _find_group(item)
+    return group != "stack", group not in SHARED_FOLDERS, item.get_closest_marker("slow") is None
 
 
 @pytest.fixture(scope="session")

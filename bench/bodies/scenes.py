@@ -11,7 +11,9 @@ MPJPE and PVE in mm with the roots aligned (of those that a person's fit turns, 
 after the best similarity; height in cm; trunk: degrees between true and found trunk. Feet: shares of those
 that truly stand, within 3 cm of the true floor after the best similarity of the whole scene, and within 3 cm
 of the floor that was found (without one: level, at their median). Gravity: degrees off, mean of all scenes. A
-body is wild when its trunk is off by over 25 degrees or its MPJPE is over 250 mm.
+body is wild when its trunk is off by over 25 degrees or its MPJPE is over 250 mm. Heights: how often the
+range that is stated (90%) holds the true one, the range as the logarithm of its ends' ratio, and the
+share of people taken for a child who are none, or the other way.
 """
 
 import argparse
@@ -32,14 +34,17 @@ from workers.engines.bodies.rotations import kabsch
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies.body_height import estimate_height_range
 
 Floats = NDArray[np.float64]
 WILD_TRUNK, WILD_MPJPE = 25.0, 250.0
 # Flags that say what kind of engine or request it was, and warn of no pose.
-NEUTRAL_FLAGS = {"default_engine", "scale_not_metric", "camera_assumed", "height_given", "hands_at_rest"}
+NEUTRAL_FLAGS = {"default_engine", "scale_not_metric", "camera_assumed", "height_given", "age_uncertain"}
 SHOULDERS, HIPS = [11, 12], [23, 24]
 # Metres: a foot whose lowest point is that near to the floor stands on it; how near a found foot shall be.
 STANDS, ON_FLOOR = 0.015, 0.03
+# Metres below which a person counts as a child: ten years and younger.
+CHILD_METRES = 1.40
 COLUMNS = ("MPJPE mm", "PA-MPJPE mm", "PVE mm", "height cm", "trunk °")
 
 
@@ -48,6 +53,9 @@ class Result:
     """One person: errors in the order of COLUMNS, and what the engine said."""
 
     errors: tuple[float, ...]
+    height: float
+    height_range: tuple[float, float]
+    true_height: float
     confidence: float
     flags: frozenset[str]
     kinds: frozenset[str]
@@ -55,6 +63,10 @@ class Result:
     @property
     def is_wild(self) -> bool:
         return self.errors[4] > WILD_TRUNK or self.errors[0] > WILD_MPJPE
+
+    @property
+    def is_in_range(self) -> bool:
+        return self.height_range[0] <= self.true_height <= self.height_range[1]
 
     @property
     def is_flagged(self) -> bool:
@@ -74,6 +86,7 @@ def compare(person: DrawnPerson, body: BodyEstimate) -> Result:
     angle = np.degrees(np.arccos(np.clip(trunk(body.keypoints_3d) @ trunk(person.landmarks), -1, 1)))
     roots = joints[0], person.joints[0]
     pve = np.linalg.norm((body.vertices - roots[0]) - (person.vertices - roots[1]), axis=1).mean() * 1e3
+    age = "child" if person.stature < CHILD_METRES else "adult"
     kind = "cut or hidden" if person.hidden[[11, 12, 23, 24, 25, 26, 27, 28]].any() else "whole"
     return Result(
         errors=(
@@ -83,9 +96,12 @@ def compare(person: DrawnPerson, body: BodyEstimate) -> Result:
             100 * abs(height - person.stature),
             float(angle),
         ),
+        height=height,
+        height_range=estimate_height_range(height, body.scale_source, body.height_range) or (height, height),
+        true_height=person.stature,
         confidence=body.confidence,
         flags=frozenset(body.flags),
-        kinds=frozenset({"all", kind, person.origin}),
+        kinds=frozenset({"all", kind, age, person.origin}),
     )
 
 
@@ -146,12 +162,21 @@ def summarise(
 ) -> None:
     """Write the tables of all people."""
     table = report.table("Errors, mean / median", {"people": "", "n": "", **dict.fromkeys(COLUMNS, "")})
-    for kind in ("all", "whole", "cut or hidden", "drawn", "motion"):
+    for kind in ("all", "whole", "cut or hidden", "drawn", "motion", "adult", "child"):
         rows = np.array([r.errors for r in results if kind in r.kinds])
         if len(rows):
             cells = zip(rows.mean(axis=0), np.median(rows, axis=0), strict=True)
             table.add(kind, len(rows), *(f"{mean:.1f} / {median:.1f}" for mean, median in cells))
     wild = [r for r in results if r.is_wild]
+    heights = report.table(
+        "Heights", {"people": "", "n": "", "range holds the truth": ".2f", "width": ".2f", "other age": ".2f"}
+    )
+    for kind in ("all", "adult", "child"):
+        if rated := [r for r in results if kind in r.kinds]:
+            inside = float(np.mean([r.is_in_range for r in rated]))
+            width = float(np.mean([np.log(r.height_range[1] / r.height_range[0]) for r in rated]))
+            other = [(r.height < CHILD_METRES) != (r.true_height < CHILD_METRES) for r in rated]
+            heights.add(kind, len(rated), inside, width, float(np.mean(other)))
     report.add(
         {
             **scenes,

@@ -15,7 +15,7 @@ from workers.geometry.overlap import mask_iou
 from workers.geometry.poses import matrix_from_quaternion
 
 Array = NDArray[np.float64]
-# solids whose rotations can be told apart, up to the names of their axes
+# solids whose rotations can be distinguished, up to the names of their axes
 TURNABLE = ("box", "wedge")
 GRID = np.stack(np.meshgrid(*[(np.arange(20) + 0.5) / 20 - 0.5] * 3), axis=-1).reshape(-1, 3)
 TURNS = np.array(

@@ -70,6 +70,8 @@ def _(request: SegmentJob, scope: Scope) -> None:
         if exemplar.image is not None and (other := media.require_image(exemplar.image)) is not None:
             region = Region(f"exemplars[{index}]", exemplar.box)
             _refuse(find_misfit([region], other["width"], other["height"]))
+    for item in request.images:
+        media.require_image(item.image)
     _check_fit(request, info)
 
 

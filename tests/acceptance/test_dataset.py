@@ -10,13 +10,14 @@ from http.server import ThreadingHTTPServer
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from maquette import Maquette
 from maquette.cli.dataset.serve import ReportRequestHandler
 from maquette.cli.dataset.server_commands import ENTRY_POINT_GROUP, FOLDER_COMMANDS
-from maquette.dataset_plan import read_plan
+from maquette.dataset_plan import PLAN_FILE, read_plan
 from maquette.errors import JobFailed
 from PIL import Image
 from pycocotools.coco import COCO
@@ -133,14 +134,6 @@ def test_an_unknown_plugin_is_refused(folder: Path, mq: Maquette) -> None:
     assert caught.value.code == "plugin_unknown"
 
 
-def test_the_same_folder_gives_the_same_version(stack: Stack, folder: Path, mq: Maquette) -> None:
-    versions = {
-        mq.dataset([folder / "roll.webp"], "motorcycle", clip_seconds=0.6, size=200).wait().data.version
-        for _ in range(2)
-    }
-    assert len(versions) == 1
-
-
 def test_objects_are_lifted_within_the_budget(folder: Path, mq: Maquette, tmp_path: Path) -> None:
     result = mq.dataset([folder / "roll.webp"], "motorcycle", clip_seconds=0.6, size=200, assets=1).wait()
     assert result.data.assets == 2
@@ -163,6 +156,28 @@ def test_a_plan_file_makes_the_dataset_of_the_flags_and_is_saved_beside_it(
     assert verify(tmp_path / "two") == []
     plans = [read_plan(tmp_path / name / "plan.toml") for name in ("one", "two")]
     assert plans[0].input == plans[1].input and plans[1].clip_seconds == 0.6
+
+
+def test_rest_client_and_command_line_make_one_version_with_one_plan(
+    stack: Stack, folder: Path, mq: Maquette, tmp_path: Path
+) -> None:
+    video, known = folder / "roll.webp", {"name": "roll.webp"}
+    run_dataset(stack, str(video), "--text", "motorcycle", *LENGTHS)
+    by_flags = next(iter(mq.jobs(kind="dataset"))).wait()
+    options = {"clip_seconds": 0.6, "size": 200, "sources": [known]}
+    by_client = mq.dataset([video], "motorcycle", **options).wait()
+    body = {"kind": "dataset", "text": ["motorcycle"], "videos": [{"id": mq.upload(video).id}], **options}
+    headers = {"Authorization": f"Bearer {stack.api_key}"}
+    submitted = httpx.post(f"{stack.url}/v1/jobs", json=body, headers=headers)
+    by_rest = mq.job(submitted.json()["id"]).wait()
+    results = [by_flags, by_client, by_rest]
+    assert len({result.data.version for result in results}) == 1
+    plans = {mq.read(item) for result in results for item in result.artefacts if item.name == PLAN_FILE}
+    assert len(plans) == 1
+    # it needs none of the files
+    (tmp_path / PLAN_FILE).write_bytes(plans.pop())
+    again = json.loads(run_dataset(stack, "run", str(tmp_path / PLAN_FILE)))
+    assert again["result"]["version"] == by_rest.data.version
 
 
 def test_an_estimate_comes_from_a_trial(stack: Stack, folder: Path) -> None:

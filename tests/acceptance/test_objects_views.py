@@ -20,7 +20,7 @@ from workers.geometry.mesh_renderer import render_mesh
 from workers.geometry.posed_cameras import PosedCamera
 
 Box = tuple[int, int, int, int]
-FRAMES, SIDE = 16, 128
+FRAMES, SIDE = 12, 128
 VIEWS = cameras_around(FRAMES, 360, SIDE)
 WORLD_FROM_CAM = [view.cam_from_world.inverse().matrix().tolist() for view in VIEWS]
 CAMERA = {"fx": VIEWS[0].camera.fx, "fy": VIEWS[0].camera.fy, "cx": SIDE / 2, "cy": SIDE / 2}
@@ -55,12 +55,13 @@ def test_a_video_around_an_object_gives_its_size_and_pose(
         multiview=True,
         camera=CAMERA,
         world_from_cam=WORLD_FROM_CAM,
-        max_views=8,
+        # one fewer than refines the splat, which is tested where it costs less
+        max_views=7,
         formats=["glb", "textured_glb"],
         outputs=["placed"],
     ).wait()
     [lifted] = result.objects
-    assert lifted.views is not None and 7 <= lifted.views.used <= 8 and lifted.views.arc_degrees >= 280
+    assert lifted.views is not None and lifted.views.used in (6, 7) and lifted.views.arc_degrees >= 280
     assert lifted.scale_source == "metric" and lifted.silhouette_iou > 0.9
     folder = result.save(tmp_path)
     mesh = trimesh.load(folder / "object-000.glb", force="mesh")

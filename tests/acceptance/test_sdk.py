@@ -63,10 +63,9 @@ def test_a_phrase_finds_what_it_names_and_the_result_names_the_engine(mq: Maquet
 
 
 def test_exemplars_find_all_of_their_kind_and_counter_exemplars_exclude(mq: Maquette) -> None:
-    image = make_wall(size=(360, 480))
-    places = [(70 + 110 * row, 70 + 110 * column) for row, column in ((0, 0), (1, 2), (2, 1), (2, 3))]
-    red = [draw_ball(image, place, 34, (220, 50, 40)) for place in places]
-    orange = draw_ball(image, (70, 400), 34, (235, 120, 40))
+    image = make_wall(seed=4)
+    red = [draw_ball(image, place, 44, (220, 50, 40)) for place in ((70, 70), (180, 100), (130, 255))]
+    orange = draw_ball(image, (65, 190), 44, (235, 120, 40))
     result = mq.segment(
         image, exemplars=[bounding_box(red[0])], counter_exemplars=[bounding_box(orange)]
     ).wait()

@@ -45,10 +45,11 @@ GPU_VARIABLES = variable_names(
 SERVER_VARIABLES = GATEWAY_VARIABLES | WORKER_VARIABLES | GPU_VARIABLES
 
 
-def documents(file: Path) -> list[Data]:
-    """Every document of a YAML file."""
+@cache
+def documents(file: Path) -> tuple[Data, ...]:
+    """Every document of a YAML file, to read but not to change."""
     loaded = yaml.load_all(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return [document for document in loaded if document is not None]
+    return tuple(document for document in loaded if document is not None)
 
 
 def compose() -> Data:

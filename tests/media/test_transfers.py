@@ -2,14 +2,17 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 
+from media.limits import MediaLimits
 from media.sandbox import Sandbox
 from media.transfers import flag_colors
+from media.video import VideoDecoder, open_video
 from tests.support.icc_profiles import linear_grey
 from tests.support.media_files import flat_frames, with_cicp, write_frames
 
@@ -126,6 +129,28 @@ def test_shadows_of_linear_light_keep_their_steps(tmp_path: Path, sandbox: Sandb
     light = np.arange(16) / 1023
     expected = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
     assert np.abs(decoded.pixels[24, 2::4, 1] - expected).max() <= 1
+
+
+class WithoutColors:
+    """A frame as PyAV 15 gives it, which LeRobot 0.6 needs: transfer and primaries are the stream's."""
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("color_trc", "color_primaries"):
+            raise AttributeError(name)
+        return getattr(self._frame, name)
+
+
+def test_older_decoders_state_the_transfer_of_the_stream(tmp_path: Path) -> None:
+    path = write_frames(tmp_path / "clip.mkv", [flat(128)], codec="ffv1", pix_fmt="gbrp10le", color=(1, 8, 2))
+    with open_video(str(path), MediaLimits()) as (container, stream):
+        decoder = VideoDecoder(container, stream)
+        [(_, frame, code)] = decoder.frames()
+        old = decoder.to_rgb(WithoutColors(frame), code)
+        assert np.array_equal(old, decoder.to_rgb(frame, code))
+    assert np.abs(old.astype(int) - SHOWN["linear"][2]).max() <= 2
 
 
 @pytest.mark.parametrize("name", ["linear", "log", "log-sqrt", "smpte-428", "xvycc", "bt1361", "srgb"])

@@ -5,6 +5,7 @@ Recorded from facebookresearch/sam3 at `meta_loading.COMMIT` (`model/sam3_base_p
 answers, what is refused, and what starts a session anew. It "sees" discs by their colour.
 """
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,23 @@ SIDE = 112
 COLOURS = {"red": (250, 30, 30), "green": (30, 240, 40)}
 SCORES = {"red": 0.9, "green": 0.6}
 Pixels = NDArray[np.uint8]
+# images lie in the corner of a square of this side, the rest of which is negative
+CANVAS = 256
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`FindStage`: which image and which phrase each row of a batch has."""
+
+    img_ids: Any
+    text_ids: Any
+
+
+def crop(features: Any) -> Pixels:
+    """The image of one row of the fake features."""
+    canvas = features.numpy()
+    shown = canvas[..., 0] >= 0
+    return np.asarray(canvas[: shown.any(1).sum(), : shown.any(0).sum()], np.uint8)
 
 
 def seen(image: Pixels, name: str) -> NDArray[np.bool_]:
@@ -162,10 +180,10 @@ class FakeImageModel:
         )
 
     def _words(self, captions: list[str], device: str) -> dict[str, Any]:
-        assert device == "cpu" and len(captions) == 1
-        return {"language_features": captions[0]}
+        assert device == "cpu" and len(set(captions)) == len(captions)
+        return {"language_features": captions}
 
-    def _get_dummy_prompt(self) -> Any:
+    def _get_dummy_prompt(self, num_prompts: int = 1) -> Any:
         boxes: list[Any] = []
 
         def append(box: Any, label: Any) -> None:
@@ -177,26 +195,31 @@ class FakeImageModel:
     def forward_grounding(
         self, backbone_out: Any, find_input: Any, geometric_prompt: Any, find_target: Any
     ) -> dict[str, Any]:
-        assert find_input == "stage" and find_target is None
-        image = backbone_out["image"]
-        rows, columns = image.shape[:2]
-        wanted = backbone_out["language_features"]
-        for (x, y, _, _), label in geometric_prompt.boxes:
-            name = colour_at(image, x * columns, y * rows)
-            wanted = name if label else wanted
-        logits = [4.0 if name == wanted else -4.0 for name in COLOURS]
-        masks = np.stack([np.where(seen(image, name), 8.0, -8.0) for name in COLOURS]).astype(np.float32)
+        assert find_target is None and find_input.img_ids.shape == find_input.text_ids.shape
+        images = [crop(each) for each in backbone_out["backbone_fpn"][0][find_input.img_ids]]
+        phrases = [backbone_out["language_features"][row] for row in find_input.text_ids.tolist()]
+        found = [self._find(*each, geometric_prompt.boxes) for each in zip(images, phrases, strict=True)]
+        logits, masks, semantic = (torch.tensor(np.stack(each)) for each in zip(*found, strict=True))
         return {
-            "pred_logits": torch.tensor(logits)[None, :, None],
-            "presence_logit_dec": torch.tensor([[9.0]]),
-            "pred_masks": torch.from_numpy(masks)[None],
-            "semantic_seg": torch.from_numpy(
-                masks[list(COLOURS).index(wanted)] if wanted in COLOURS else -masks[0] * 0 - 8
-            )[None, None],
+            "pred_logits": logits[..., None],
+            "presence_logit_dec": torch.full((len(found), 1), 9.0),
+            "pred_masks": masks,
+            "semantic_seg": semantic[:, None],
         }
 
+    def _find(self, image: Pixels, wanted: str, boxes: Any) -> tuple[Any, Any, Any]:
+        rows, columns = image.shape[:2]
+        for (x, y, _, _), label in boxes:
+            name = colour_at(image, x * columns, y * rows)
+            wanted = name if label and name else wanted
+        logits = np.array([4.0 if name == wanted else -4.0 for name in COLOURS], np.float32)
+        masks = np.stack([np.where(seen(image, name), 8.0, -8.0) for name in COLOURS]).astype(np.float32)
+        semantic = masks[list(COLOURS).index(wanted)] if wanted in COLOURS else -masks[0] * 0 - 8
+        return logits, masks, semantic
+
     def predict_inst(self, state: Any, **asked: Any) -> tuple[Any, Any, Any]:
-        image, points, box = state["backbone_out"]["image"], asked["point_coords"], asked["box"]
+        image = crop(state["backbone_out"]["backbone_fpn"][0][0])
+        points, box = asked["point_coords"], asked["box"]
         x, y = points[0] + 0.5 if points is not None else ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         name = colour_at(image, x, y)
         mask = seen(image, name) if name else np.zeros(image.shape[:2], np.bool_)
@@ -208,14 +231,22 @@ class FakeImageModel:
 
 
 class FakeProcessor:
-    """`Sam3Processor`: images come as PIL images."""
+    """`Sam3Processor`: images come as PIL images, and one state is that of all of them."""
 
-    find_stage = "stage"
+    find_stage = Stage(torch.tensor([0]), torch.tensor([0]))
 
-    def set_image(self, image: Any) -> dict[str, Any]:
-        assert isinstance(image, Image.Image)
-        photo = np.asarray(image)
+    def set_image_batch(self, images: list[Any]) -> dict[str, Any]:
+        assert images and all(isinstance(image, Image.Image) for image in images)
+        canvas = torch.full((len(images), CANVAS, CANVAS, 3), -1, dtype=torch.int16)
+        for row, image in enumerate(images):
+            canvas[row, : image.height, : image.width] = torch.tensor(np.asarray(image).astype(np.int16))
         return {
-            "original_height": photo.shape[0],
-            "backbone_out": {"image": photo, "vision_features": torch.zeros(1, 8, 4, 4)},
+            "original_heights": [image.height for image in images],
+            "original_widths": [image.width for image in images],
+            "backbone_out": {
+                "vision_features": torch.zeros(len(images), 8, 4, 4),
+                "backbone_fpn": [canvas],
+                "vision_pos_enc": [torch.zeros(len(images), 8, 4, 4)],
+                "sam2_backbone_out": None,
+            },
         }

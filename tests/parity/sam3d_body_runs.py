@@ -21,7 +21,7 @@ MODEL = SyntheticMhr()
 
 
 def settings(tmp_path: Path, mode: str = "full", **wrong: Any) -> Sam3dBodySettings:
-    """Settings whose checkpoint tells the fake what to do wrong."""
+    """Settings whose checkpoint makes the fake do something wrong."""
     for name in REQUIRED:
         (tmp_path / name).write_text(name)
     (tmp_path / "model_config.yaml").write_text("fake: true\n")

@@ -18,7 +18,7 @@ pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transf
 
 import torch
 
-from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
+from tests.parity.sam3_meta_fake import CANVAS, FakeImageModel, FakePredictor, FakeProcessor, seen
 from tests.parity.sam3_runs import same
 from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3 import backends
@@ -90,7 +90,7 @@ def test_it_is_a_concept_engine_that_names_its_commit() -> None:
 def test_phrases_exemplars_and_clicks_on_an_image() -> None:
     built = engine()
     handle = built.embed(IMAGE, "one")
-    assert built.embed(IMAGE, "one") is handle and handle.nbytes == 4 * 128
+    assert built.embed(IMAGE, "one") is handle and handle.nbytes == 2 * CANVAS * CANVAS * 3 + 2 * 4 * 128
     instances = built.ground(handle, ["green", "red", "blue"])
     assert [(item.prompt, item.label) for item in instances] == [(0, "green"), (1, "red")]
     for item in instances:

@@ -13,6 +13,7 @@ pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transf
 
 import torch
 
+from tests.parity.sam3_meta_batch import collate
 from tests.parity.sam3_meta_tiny import (
     SIDE,
     meta_image_model,
@@ -24,6 +25,7 @@ from tests.parity.sam3_meta_tiny import (
 from tests.parity.sam3_tiny import draw_image, tiny_loaded
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.postprocess import compute_scores
 from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
@@ -73,7 +75,7 @@ def engines() -> Iterator[Engines]:
 @pytest.mark.parametrize("phrase", ["cat", "a yellow school bus"])
 def test_phrases_agree_with_metas_code_once_the_geometry_is_padded(engines: Engines, phrase: str) -> None:
     padded, bare, meta = engines
-    theirs = meta._grounding.ground(meta.embed(IMAGE, "image"), phrase)
+    (theirs,) = meta._grounding.ground([(meta.embed(IMAGE, "image"), phrase)])
     (ours,) = padded._grounding.ground([(padded.embed(IMAGE, "image"), phrase)])
     assert torch.allclose(ours.scores, theirs.scores, atol=1e-5)
     assert torch.allclose(ours.masks, theirs.masks, atol=1e-3)
@@ -84,10 +86,31 @@ def test_phrases_agree_with_metas_code_once_the_geometry_is_padded(engines: Engi
     assert (unpadded.masks - theirs.masks).abs().max() > 1e-2
 
 
+def test_pairs_of_image_and_phrase_agree_with_metas_own_batch(engines: Engines) -> None:
+    """Meta's example of batched inference: its collator, and one forward of its model."""
+    padded, _, meta = engines
+    images = [draw_image(step, size) for step, size in ((0, (90, 140)), (5, (64, 64)))]
+    pairs = [(0, "cat"), (0, "a yellow school bus"), (1, "cat")]
+    batch = collate(images, pairs, meta._models.processor)
+    with torch.inference_mode():
+        out = meta._models.image(batch)[-1]
+    items = [meta.prepare(image, f"batch-{number}") for number, image in enumerate(images)]
+    handles = meta.embed_batch(items)
+    mine = meta._grounding.ground([(handles[image], phrase) for image, phrase in pairs])
+    others = padded.embed_batch([padded.prepare(image, f"batch-{n}") for n, image in enumerate(images)])
+    ours = padded._grounding.ground([(others[image], phrase) for image, phrase in pairs])
+    expected = compute_scores(out["pred_logits"][..., 0], out["presence_logit_dec"])
+    for row in range(len(pairs)):
+        for found in (mine[row], ours[row]):
+            assert torch.allclose(found.scores, expected[row], atol=1e-5)
+            assert torch.allclose(found.masks, out["pred_masks"][row], atol=1e-3)
+    assert (out["pred_masks"][0] - out["pred_masks"][1]).abs().max() > 0.1
+
+
 @pytest.mark.parametrize("phrase", ["cat", None])
 def test_exemplars_agree_with_metas_code(engines: Engines, phrase: str | None) -> None:
     _, bare, meta = engines
-    theirs = meta._grounding.ground(meta.embed(IMAGE, "image"), phrase, BOXES, [1, 0])
+    theirs = meta._grounding.ground_exemplars(meta.embed(IMAGE, "image"), phrase, BOXES, [1, 0])
     handle = bare.embed(IMAGE, "image")
     shown = [ExemplarBox(handle, box, label) for box, label in zip(BOXES, [1, 0], strict=True)]
     ours = bare._grounding.ground_exemplars(handle, phrase, shown)

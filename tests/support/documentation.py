@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from tests.support.paths import REPOSITORY
 
+PHONE_VIDEOS = "docs/how-to/phone-videos.md"
 PAGES = (*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md")))
 
 
@@ -20,3 +21,8 @@ def list_code() -> Iterator[tuple[str, str]]:
             in_block ^= line.lstrip().startswith("```")
             texts = [line.strip()] if in_block else re.findall(r"`([^`]+)`", line)
             yield from ((name, text) for text in texts)
+
+
+def list_blocks(name: str, language: str) -> list[str]:
+    """The code blocks of a page in a language, in their order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", read(name), re.MULTILINE | re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tests.support.mannequins import render_mannequin
 from tests.support.scenes import make_wall
@@ -18,6 +18,8 @@ from workers.geometry.gaussians import Gaussians
 LONG_SECONDS, LONG_RATE = 600, 10
 WALK_FRAMES, WALK_RATE = 10, 10
 MANY_GAUSSIANS = 500_000
+LARGE_SIZE = (8660, 5774)
+ON_ITS_SIDE = 6  # of EXIF: the first row is the right side of the upright picture
 
 
 def write_long_video(path: Path) -> None:
@@ -48,6 +50,21 @@ def write_walk(path: Path) -> None:
     _write_video(path, draw(), WALK_RATE)
 
 
+def write_person(path: Path) -> None:
+    """A picture of a standing mannequin."""
+    Image.fromarray(render_mannequin(0, 0.3)[0]).save(path)
+
+
+def write_large_picture(path: Path) -> None:
+    """Fifty megapixels stored on their side: blue, and red in the upper left of the upright picture."""
+    width, height = LARGE_SIZE
+    picture = Image.new("RGB", LARGE_SIZE, (30, 60, 160))
+    picture.paste((230, 20, 20), (0, height - height // 3, width // 3, height))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = ON_ITS_SIDE
+    picture.save(path, quality=80, exif=exif)
+
+
 def write_large_splat(path: Path) -> None:
     """Half a million Gaussians on a sphere."""
     rng = np.random.default_rng(16)
@@ -76,7 +93,13 @@ def _write_video(path: Path, images: Iterator[NDArray[np.uint8]], rate: int) -> 
         container.mux(stream.encode())
 
 
-KINDS = {"long-video": write_long_video, "walk": write_walk, "large-splat": write_large_splat}
+KINDS = {
+    "long-video": write_long_video,
+    "walk": write_walk,
+    "person": write_person,
+    "large-picture": write_large_picture,
+    "large-splat": write_large_splat,
+}
 
 if __name__ == "__main__":
     KINDS[sys.argv[1]](Path(sys.argv[2]))

@@ -18,8 +18,10 @@ Batch = Any
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Mean losses of the last quarter of the steps, and of a baseline that knows nothing of its input."""
+    """The loss of the first step, mean losses of the last quarter of the steps, and those of a baseline that
+    knows nothing of its input."""
 
+    first: float
     loss: float
     baseline: float
     steps: int
@@ -44,7 +46,7 @@ def train(
         optimizer.step()
         seen.append((float(loss), float(baseline)))
     late = np.array(seen[-max(1, steps // 4) :]).mean(axis=0)
-    return Outcome(loss=float(late[0]), baseline=float(late[1]), steps=len(seen))
+    return Outcome(first=seen[0][0], loss=float(late[0]), baseline=float(late[1]), steps=len(seen))
 
 
 def _repeat(batches: Callable[[], Iterable[Batch]]) -> Iterable[Batch]:
@@ -56,17 +58,21 @@ def _repeat(batches: Callable[[], Iterable[Batch]]) -> Iterable[Batch]:
         assert not is_empty, "the loader gives no batch"
 
 
-def record(name: str, loader: str, workers: int, target: str, outcome: Outcome) -> None:
-    """Check that the model beats the baseline; add a line to the table of results."""
+def record(name: str, loader: str, sizes: tuple[int, int], target: str, outcome: Outcome) -> None:
+    """Check that the model beats the baseline; add a line to the table of results.
+
+    `sizes` are how many workers loaded, and how many samples make a batch.
+    """
     assert outcome.loss < outcome.baseline, f"{name}: {outcome}"
     if path := os.environ.get(TABLE):
         cells = (
             f"`{name}`",
             loader,
-            workers,
+            *sizes,
             outcome.steps,
             target,
             f"{outcome.baseline:.3f}",
+            f"{outcome.first:.3f}",
             f"{outcome.loss:.3f}",
         )
         with Path(path).open("a") as file:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# The constant spherical harmonic, 1 / (2 sqrt(pi)).
-SH_C0 = 0.28209479177387814
+from workers.geometry.spherical_harmonics import SH_C0
 
 
 def srgb_to_linear(values: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:

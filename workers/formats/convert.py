@@ -130,6 +130,8 @@ def write_asset(loaded: LoadedAsset, target: str, *, y_down: bool = False) -> Co
     try:
         if isinstance(asset, Gaussians):
             data = _write_splat(asset, loaded.source, target, y_down)
+            if asset.harmonics is not None and not _find_splat_writer(target).holds_harmonics:
+                losses["harmonics"] += len(asset)
             return ConvertedAsset(data=data, losses=losses)
         writer = MESH_WRITERS[_check_name(target, "mesh", MESH_WRITERS)]
         _count_dropped(asset, writer, losses)
@@ -186,10 +188,14 @@ def convert_mesh(data: bytes, source: str | None, target: str) -> bytes:
 
 
 def _write_splat(splat: Gaussians, source: AssetFormat, target: str, y_down: bool) -> bytes:
-    writer = SPLAT_WRITERS[_check_name(target, "splat", SPLAT_WRITERS)]
+    writer = _find_splat_writer(target)
     if y_down and SPLAT_CODECS[source].y_down_when_trained != writer.y_down_when_trained:
         splat = transform(splat, HALF_TURN_ABOUT_X)
     return writer.write(splat)
+
+
+def _find_splat_writer(target: str) -> AssetWriter[Gaussians]:
+    return SPLAT_WRITERS[_check_name(target, "splat", SPLAT_WRITERS)]
 
 
 def _check_format(data: bytes, source: str | None, kind: AssetKind) -> AssetFormat:

@@ -10,7 +10,7 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.geometry.gaussians import Gaussians, sanitize
+from workers.geometry.gaussians import Gaussians, drop_harmonics, sanitize
 
 SPLAT_DTYPE = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("rotation", "u1", 4)])
 KSPLAT_DTYPE = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rotation", "<f4", 4), ("rgba", "u1", 4)])
@@ -25,8 +25,8 @@ class PackedSplatError(ValueError):
 
 
 def sanitize_nonempty(splat: Gaussians) -> Gaussians:
-    """A sanitised copy; raises PackedSplatError where nothing is left of the splat."""
-    clean = sanitize(splat)
+    """A sanitised copy with colours of degree 0; raises PackedSplatError where nothing is left."""
+    clean = sanitize(drop_harmonics(splat))
     if not len(clean):
         raise PackedSplatError("the file holds at least one Gaussian")
     return clean

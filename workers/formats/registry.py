@@ -63,7 +63,8 @@ class AssetWriter(FileFormat, Generic[Asset]):
     `y_down_when_trained` marks formats into which 3DGS training writes y down; the others are y up by their
     specifications. Of meshes, `holds_textures` and `holds_colors` mark formats that keep textures and colours
     of vertices, `blends_colors` those that keep the colours of textured vertices too, and `list_side_files`
-    returns the files that a written file names, by name, with their media types.
+    returns the files that a written file names, by name, with their media types. Of splats, `holds_harmonics`
+    marks formats that keep spherical harmonics beyond degree 0.
     """
 
     write: Callable[[Asset], bytes]
@@ -72,6 +73,7 @@ class AssetWriter(FileFormat, Generic[Asset]):
     holds_textures: bool = False
     holds_colors: bool = True
     blends_colors: bool = False
+    holds_harmonics: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ SPLAT_CODECS: Mapping[AssetFormat, AssetCodec[Gaussians]] = {
         role="splat",
         loses="nothing",
         read=read_splat_ply,
+        holds_harmonics=True,
         write=write_splat_ply,
         y_down_when_trained=True,
     ),
@@ -97,6 +100,7 @@ SPLAT_CODECS: Mapping[AssetFormat, AssetCodec[Gaussians]] = {
         role="splat",
         loses="precision of all values",
         read=read_spz,
+        holds_harmonics=True,
         write=write_spz,
     ),
     "sog": AssetCodec(
@@ -105,6 +109,7 @@ SPLAT_CODECS: Mapping[AssetFormat, AssetCodec[Gaussians]] = {
         role="splat",
         loses="precision of all values; the order of Gaussians",
         read=read_sog,
+        holds_harmonics=True,
         write=write_sog,
         y_down_when_trained=True,
     ),
@@ -114,6 +119,7 @@ SPLAT_CODECS: Mapping[AssetFormat, AssetCodec[Gaussians]] = {
         role="splat",
         loses="nothing",
         read=read_splat_glb,
+        holds_harmonics=True,
         write=write_splat_glb,
     ),
 }
@@ -155,7 +161,7 @@ SPLAT_WRITERS: Mapping[AssetFormat, AssetWriter[Gaussians]] = {
         extension="splat",
         media_type="application/octet-stream",
         role="splat",
-        loses="precision of colours, opacities and rotations; the order of Gaussians",
+        loses="precision of colours, opacities and rotations; the order of Gaussians; harmonics",
         write=write_splat,
         y_down_when_trained=True,
     ),
@@ -163,7 +169,7 @@ SPLAT_WRITERS: Mapping[AssetFormat, AssetWriter[Gaussians]] = {
         extension="ksplat",
         media_type="application/octet-stream",
         role="splat",
-        loses="precision of colours and opacities",
+        loses="precision of colours and opacities; harmonics",
         write=write_ksplat,
         y_down_when_trained=True,
     ),
@@ -171,7 +177,7 @@ SPLAT_WRITERS: Mapping[AssetFormat, AssetWriter[Gaussians]] = {
         extension="html",
         media_type="text/html",
         role="splat",
-        loses="precision of all values but means; colours beyond degree 0",
+        loses="precision of all values but means; harmonics",
         write=write_splat_html,
     ),
 }

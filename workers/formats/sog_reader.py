@@ -15,9 +15,10 @@ from workers.formats.color import sh_to_color
 from workers.formats.limits import MAX_GAUSSIANS
 from workers.formats.losses import Losses, sanitize_read
 from workers.formats.smallest_three import LIMIT, restore_largest
-from workers.formats.sog import FIRST_TAG, SogError
+from workers.formats.sog import FIRST_TAG, PALETTE, PALETTE_ROW, SogError
 from workers.formats.zip_reader import ZipMembers
 from workers.geometry.gaussians import Gaussians
+from workers.geometry.spherical_harmonics import COUNTS, MAX_DEGREE
 
 MAX_META = 1 << 20
 # Pixels of an image beyond one per Gaussian, and bytes of a file beyond eight per Gaussian, that are allowed.
@@ -30,7 +31,7 @@ ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Run
 
 
 def read_sog(data: bytes, losses: Losses | None = None) -> Gaussians:
-    """Decode and sanitise a SOG bundle; spherical harmonics beyond degree 0 are left out and counted.
+    """Decode and sanitise a SOG bundle with its spherical harmonics.
 
     At most `MAX_GAUSSIANS` are accepted; the sizes of images and texts are checked before they are decoded.
     Raises SogError for other versions and for broken files.
@@ -44,8 +45,6 @@ def read_sog(data: bytes, losses: Losses | None = None) -> Gaussians:
                 raise SogError(f"{count} Gaussians; 1 to {MAX_GAUSSIANS} are supported")
             if count > MAX_PER_BYTE * len(data):
                 raise SogError(f"{len(data)} bytes cannot hold {count} Gaussians")
-            if losses is not None and meta.get("shN"):
-                losses["harmonics"] += count
             return sanitize_read(_decode(bundle, meta, count), losses)
     except (*ZIP_ERRORS, ValueError) as error:
         if isinstance(error, SogError):
@@ -74,7 +73,28 @@ def _decode(bundle: ZipMembers, meta: dict[str, Any], count: int) -> Gaussians:
             scales=np.exp(scale_table)[scale_index].astype(np.float32),
             opacities=(color_index[:, 3] / 255.0).astype(np.float32),
             colors=sh_to_color(color_table)[color_index[:, :3]].astype(np.float32),
+            harmonics=_read_harmonics(bundle, meta, count) if meta.get("shN") else None,
         )
+
+
+def _read_harmonics(bundle: ZipMembers, meta: dict[str, Any], count: int) -> NDArray[np.float32] | None:
+    """The coefficients (N, K, 3) of the palette's entries; None where all are zero."""
+    section = meta["shN"]
+    entries, bands = (section.get(key) if isinstance(section, dict) else None for key in ("count", "bands"))
+    if type(entries) is not int or not 0 < entries <= PALETTE:
+        raise SogError(f"meta.json: shN.count must be from 1 to {PALETTE}")
+    if type(bands) is not int or not 0 < bands <= MAX_DEGREE:
+        raise SogError(f"meta.json: shN.bands must be from 1 to {MAX_DEGREE}")
+    table = _read_numbers(meta, "shN", "codebook", SIZE).astype(np.float32)
+    width = COUNTS[bands]
+    rows = -(-entries // PALETTE_ROW)
+    pixels = _read_pixels(bundle, meta, "shN", 0, rows * PALETTE_ROW * width, 3)
+    labels = _read_pixels(bundle, meta, "shN", 1, count, 3).astype(np.int64)
+    numbers = labels[:, 0] | labels[:, 1] << 8
+    if numbers.max() >= entries:
+        raise SogError("shN: a Gaussian names an entry that the palette does not have")
+    palette = table[pixels.reshape(-1, width, 3)]
+    return palette[numbers] if palette.any() else None
 
 
 def _read_meta(bundle: ZipMembers) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 The extension (github.com/KhronosGroup/glTF, Release Candidate of July 2026): a POINTS primitive with unit
 quaternions xyzw, linear standard deviations, opacity in [0, 1] and spherical harmonics. Earlier drafts stored
 the logarithms of scales. glTF is right-handed and y up like our canonical frame, so float32 values are stored
-as they are: nothing is lost but spherical harmonics beyond degree 0, which our splats do not have.
+as they are: nothing is lost.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from workers.formats.limits import MAX_GAUSSIANS
 from workers.formats.losses import Losses, sanitize_read
 from workers.geometry.gaussians import Gaussians, concatenate, sanitize, transform
 from workers.geometry.poses import Similarity
+from workers.geometry.spherical_harmonics import MAX_DEGREE
 
 EXTENSION = "KHR_gaussian_splatting"
 PREFIX = f"{EXTENSION}:"
@@ -80,9 +81,9 @@ def write_splat_glb(splat: Gaussians, name: str = "splat", extras: Mapping[str, 
 def read_splat_glb(data: bytes, losses: Losses | None = None) -> Gaussians:
     """All splats of a GLB in its scene's frame, sanitised; at most `MAX_GAUSSIANS` together.
 
-    Nodes may move, rotate and evenly scale them. Other primitives, nodes outside the scene and spherical
-    harmonics beyond degree 0 are left out and counted. Raises GlbError for broken files, for other kernels
-    and colour spaces, and where there is no splat.
+    Nodes may move, rotate and evenly scale them. Other primitives, nodes outside the scene, and spherical
+    harmonics that are incomplete or of linear colours are left out and counted. Raises GlbError for broken
+    files, for other kernels and colour spaces, and where there is no splat.
     """
     glb = read_glb(data)
     try:
@@ -101,8 +102,8 @@ def has_splats(glb: Glb) -> bool:
 
 def _encode_attributes(splat: Gaussians) -> dict[str, NDArray[Any]]:
     """The arrays of the primitive by glTF semantic."""
-    rgba = np.column_stack([srgb_to_linear(splat.colors.astype(np.float64)), splat.opacities])
-    return {
+    rgba = np.column_stack([srgb_to_linear(np.clip(splat.colors.astype(np.float64), 0, 1)), splat.opacities])
+    attributes: dict[str, NDArray[Any]] = {
         "POSITION": splat.means,
         "COLOR_0": np.rint(rgba * 65535).astype(np.uint16),
         f"{PREFIX}ROTATION": splat.rotations[:, [1, 2, 3, 0]],
@@ -110,6 +111,19 @@ def _encode_attributes(splat: Gaussians) -> dict[str, NDArray[Any]]:
         f"{PREFIX}OPACITY": splat.opacities,
         f"{PREFIX}SH_DEGREE_0_COEF_0": color_to_sh(splat.colors).astype(np.float32),
     }
+    if splat.harmonics is not None:
+        names = _name_harmonics(splat.degree)
+        attributes |= {name: splat.harmonics[:, index] for index, name in enumerate(names)}
+    return attributes
+
+
+def _name_harmonics(degree: int) -> list[str]:
+    """The semantics of the coefficients beyond degree 0, in their order."""
+    return [
+        f"{PREFIX}SH_DEGREE_{level}_COEF_{index}"
+        for level in range(1, degree + 1)
+        for index in range(2 * level + 1)
+    ]
 
 
 def _read_nodes(glb: Glb, losses: Losses) -> list[Gaussians]:
@@ -129,15 +143,14 @@ def _read_nodes(glb: Glb, losses: Losses) -> list[Gaussians]:
             total += count
             if total > MAX_GAUSSIANS:
                 raise GlbError(f"over {MAX_GAUSSIANS} Gaussians, the most that are supported")
-            if any(name.startswith(f"{PREFIX}SH_DEGREE_1") for name in primitive["attributes"]):
-                losses["harmonics"] += count
-            splats.append(transform(_read_primitive(glb, primitive), _parse_similarity(matrices[index])))
+            splat = _read_primitive(glb, primitive, losses)
+            splats.append(transform(splat, _parse_similarity(matrices[index])))
     if not splats:
         raise GlbError(f"no node shows a primitive with {EXTENSION}")
     return splats
 
 
-def _read_primitive(glb: Glb, primitive: Json) -> Gaussians:
+def _read_primitive(glb: Glb, primitive: Json, losses: Losses) -> Gaussians:
     extension = primitive["extensions"][EXTENSION]
     space = extension["colorSpace"]
     if extension["kernel"] != "ellipse" or space not in (SRGB, LINEAR) or primitive.get("mode", 4) != POINTS:
@@ -164,7 +177,31 @@ def _read_primitive(glb: Glb, primitive: Json) -> Gaussians:
         scales=scales.astype(np.float32),
         opacities=opacities[:, 0].astype(np.float32),
         colors=colors.astype(np.float32),
+        harmonics=_read_harmonics(glb, primitive["attributes"], len(means), space, losses),
     )
+
+
+def _read_harmonics(
+    glb: Glb, attributes: Mapping[str, int], count: int, space: str, losses: Losses
+) -> NDArray[np.float32] | None:
+    """The coefficients (N, K, 3) of the highest complete degree; None where there are none.
+
+    Linear colours have other coefficients as sRGB, which no finite number of them states.
+    """
+    stated = {name for name in attributes if name.startswith(f"{PREFIX}SH_DEGREE_")}
+    stated.discard(f"{PREFIX}SH_DEGREE_0_COEF_0")
+    degree = 0
+    while degree < MAX_DEGREE and stated >= set(_name_harmonics(degree + 1)):
+        degree += 1
+    names = _name_harmonics(degree) if space == SRGB else []
+    if stated - set(names):
+        losses["harmonics"] += count
+    if not names:
+        return None
+    columns = [glb.floats(attributes[name], 3).astype(np.float32) for name in names]
+    if any(len(column) != count for column in columns):
+        raise GlbError("the attributes of a splat differ in length")
+    return np.stack(columns, axis=1)
 
 
 def _parse_similarity(matrix: NDArray[np.float64]) -> Similarity:

@@ -1,8 +1,11 @@
 """Splat PLY in the 3D Gaussian Splatting layout (Kerbl et al. 2023): 17 little-endian float32 per Gaussian.
 
 Colour is the spherical harmonic coefficient of degree 0, opacity a logit, scale a natural logarithm, the
-quaternion wxyz. The frame is the object's canonical frame, y up, the same as in the GLB.
+quaternion wxyz. The frame is the object's canonical frame, y up, the same as in the GLB. Harmonics of higher
+degrees add 9, 24 or 45 values `f_rest` after the colour: all of red, then of green, then of blue.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,7 @@ from workers.formats.losses import Losses, sanitize_read
 from workers.formats.ply_data import read_tables
 from workers.formats.ply_header import PlyElement, PlyError, PlyHeader, parse_header
 from workers.geometry.gaussians import Gaussians, sanitize
+from workers.geometry.spherical_harmonics import COUNTS
 
 FIELDS = (
     *("x", "y", "z", "nx", "ny", "nz"),
@@ -20,38 +24,66 @@ FIELDS = (
     *("scale_0", "scale_1", "scale_2"),
     *("rot_0", "rot_1", "rot_2", "rot_3"),
 )
+# after the colour of degree 0 come those of higher degrees
+COLOR_END = FIELDS.index("opacity")
 
 
-def write_splat_fields(fields: NDArray[np.float32]) -> bytes:
-    """A PLY from encoded values (N, 17) in the order of `FIELDS`, bit for bit."""
+def write_splat_fields(fields: NDArray[np.float32], harmonics: NDArray[np.float32] | None = None) -> bytes:
+    """A PLY from encoded values (N, 17) in the order of `FIELDS`, bit for bit, and coefficients (N, K, 3)."""
     if fields.ndim != 2 or fields.shape[1] != len(FIELDS):
         raise ValueError(f"fields must have shape (N, {len(FIELDS)}), got {fields.shape}")
+    names, columns = list(FIELDS), [fields]
+    if harmonics is not None:
+        rest = harmonics.transpose(0, 2, 1).reshape(len(fields), -1)
+        names[COLOR_END:COLOR_END] = [f"f_rest_{index}" for index in range(rest.shape[1])]
+        columns = [fields[:, :COLOR_END], rest, fields[:, COLOR_END:]]
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(fields)}"]
-    header += [f"property float {name}" for name in FIELDS]
+    header += [f"property float {name}" for name in names]
     header.append("end_header\n")
-    return "\n".join(header).encode("ascii") + np.ascontiguousarray(fields, dtype="<f4").tobytes()
+    return "\n".join(header).encode("ascii") + np.concatenate(columns, axis=1, dtype="<f4").tobytes()
 
 
-def read_splat_fields(data: bytes, losses: Losses | None = None) -> NDArray[np.float32]:
-    """The encoded values (N, 17) of a splat PLY; other properties are left out, f_rest is counted.
+def read_splat_fields(data: bytes) -> NDArray[np.float32]:
+    """The encoded values (N, 17) of a splat PLY; other properties are left out.
 
     Missing normals are zero. Raises PlyError when the file is broken or is not a splat.
     """
+    return _collect_fields(_read_columns(data))
+
+
+def _read_columns(data: bytes) -> dict[str, NDArray[Any]]:
     header = parse_header(data)
     vertex = _check_layout(header)
     columns = next(read_tables(data, header))[1].columns
     if vertex.count > MAX_GAUSSIANS:
         raise PlyError(f"{vertex.count} Gaussians; at most {MAX_GAUSSIANS} are supported")
-    out = np.zeros((vertex.count, len(FIELDS)), dtype=np.float32)
+    return columns
+
+
+def _collect_fields(columns: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    out = np.zeros((len(columns["x"]), len(FIELDS)), dtype=np.float32)
     # doubles beyond float32 become infinite, and their Gaussians are left out
     with np.errstate(over="ignore", invalid="ignore"):
         for column, name in enumerate(FIELDS):
             out[:, column] = columns.get(name, 0.0)
-    if losses is not None and any(
-        values.any() for name, values in columns.items() if name.startswith("f_rest")
-    ):
-        losses["harmonics"] += vertex.count
     return out
+
+
+def _collect_harmonics(columns: dict[str, NDArray[Any]], losses: Losses | None) -> NDArray[np.float32] | None:
+    """The coefficients (N, K, 3); None where all are zero, or where their number is of no degree."""
+    named = {name: values for name, values in columns.items() if name.startswith("f_rest_")}
+    if not any(values.any() for values in named.values()):
+        return None
+    count, extra = divmod(len(named), 3)
+    if extra or count not in COUNTS or set(named) != {f"f_rest_{index}" for index in range(len(named))}:
+        if losses is not None:
+            losses["harmonics"] += len(columns["x"])
+        return None
+    harmonics = np.empty((len(columns["x"]), count, 3), np.float32)
+    for index in range(3 * count):
+        # doubles beyond float32 become infinite, and their Gaussians are left out
+        harmonics[:, index % count, index // count] = named[f"f_rest_{index}"]
+    return harmonics
 
 
 def write_splat_ply(splat: Gaussians) -> bytes:
@@ -64,19 +96,21 @@ def write_splat_ply(splat: Gaussians) -> bytes:
     fields[:, 9] = np.log(opacity / (1 - opacity))
     fields[:, 10:13] = np.log(clean.scales.astype(np.float64))
     fields[:, 13:17] = clean.rotations
-    return write_splat_fields(fields)
+    return write_splat_fields(fields, clean.harmonics)
 
 
 def read_splat_ply(data: bytes, losses: Losses | None = None) -> Gaussians:
     """Decode and sanitise a splat PLY; raises PlyError when it cannot be read."""
     with np.errstate(over="ignore", invalid="ignore"):
-        fields = read_splat_fields(data, losses).astype(np.float64)
+        columns = _read_columns(data)
+        fields = _collect_fields(columns).astype(np.float64)
         splat = Gaussians(
             means=fields[:, 0:3].astype(np.float32),
             rotations=fields[:, 13:17].astype(np.float32),
             scales=np.exp(fields[:, 10:13]).astype(np.float32),
             opacities=(1 / (1 + np.exp(-fields[:, 9]))).astype(np.float32),
             colors=sh_to_color(fields[:, 6:9]).astype(np.float32),
+            harmonics=_collect_harmonics(columns, losses),
         )
     return sanitize_read(splat, losses)
 

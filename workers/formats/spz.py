@@ -22,14 +22,15 @@ from workers.formats.limits import MAX_GAUSSIANS
 from workers.formats.losses import Losses, sanitize_read
 from workers.formats.smallest_three import LIMIT, drop_largest, restore_largest
 from workers.geometry.gaussians import Gaussians, sanitize
+from workers.geometry.spherical_harmonics import COUNTS, MAX_DEGREE
 
 MAGIC = 0x5053474E
 HEADER = struct.Struct("<IIIBBBB")
 COLOR_SCALE = 0.15
 HAS_EXTENSIONS = 0x2
 SH_COEFFICIENTS = (0, 3, 8, 15, 24)
-# The byte of a coefficient of zero.
-SH_ZERO = 128
+# The byte of a coefficient of zero, and how far 1 is from it; the steps that are kept of degree 1 and beyond.
+SH_ZERO, SH_STEPS = 128, (8, 16)
 FIXED_MAX = 2**23 - 1
 # One step of a mean is at most 2^-16 of the extent, where 24 bits allow it.
 STEPS_LOG2, MAX_FRACTION = 16, 30
@@ -41,10 +42,11 @@ class SpzError(ValueError):
 
 
 def write_spz(splat: Gaussians) -> bytes:
-    """Encode a sanitised copy of `splat` as SPZ 3 with SH degree 0; the same splat gives the same bytes.
+    """Encode a sanitised copy of `splat` as SPZ 3; the same splat gives the same bytes.
 
     Lossy: means to half of 2^-16 of the longest side (coarser beyond 128 times that side from the origin),
-    ln(scale) to 1/32 within [-10, 5.94], opacity to 1/510, colour to 0.0037, quaternion components to 0.0007.
+    ln(scale) to 1/32 within [-10, 5.94], opacity to 1/510, colour to 0.0037, quaternion components to 0.0007,
+    coefficients of harmonics to 1/16, of degree 1 to 1/32, within [-1, 1).
     Raises SpzError for a splat without Gaussians or with means beyond 2^23 units.
     """
     clean = sanitize(splat)
@@ -57,20 +59,21 @@ def write_spz(splat: Gaussians) -> bytes:
     coefficients = color_to_sh(clean.colors)
     body = b"".join(
         (
-            HEADER.pack(MAGIC, 3, count, 0, bits, 0, 0),
+            HEADER.pack(MAGIC, 3, count, clean.degree, bits, 0, 0),
             fixed.view(np.uint8).reshape(count, 3, 4)[:, :, :3].tobytes(),
             _to_bytes(clean.opacities.astype(np.float64) * 255.0),
             _to_bytes((coefficients * COLOR_SCALE + 0.5) * 255.0),
             _to_bytes((np.log(clean.scales.astype(np.float64)) + 10.0) * 16.0),
             _pack_quaternions(clean.rotations),
+            b"" if clean.harmonics is None else _pack_harmonics(clean.harmonics),
         )
     )
     return gzip.compress(body, mtime=0)
 
 
 def read_spz(data: bytes, losses: Losses | None = None) -> Gaussians:
-    """Decode and sanitise an SPZ of version 2 or 3; spherical harmonics beyond degree 0 are left
-    out and counted.
+    """Decode and sanitise an SPZ of version 2 or 3; spherical harmonics beyond degree 3 are left out and
+    counted.
 
     At most `MAX_GAUSSIANS` are accepted. Raises SpzError for other versions, for extensions (which may state
     other axes) and for broken files. Memory grows with what the file actually unpacks to, up to what its
@@ -106,8 +109,10 @@ def read_spz(data: bytes, losses: Losses | None = None) -> Gaussians:
     raw = np.frombuffer(body, dtype=np.uint8)
     parts = [raw[a:b].reshape(count, -1) for a, b in pairwise(ends)]
     xyzw = _unpack_quaternions(parts[4]) if version == 3 else _unpack_first_three(parts[4])
-    if losses is not None and degree and (parts[5] != SH_ZERO).any():
+    kept = 3 * COUNTS[min(degree, MAX_DEGREE)]
+    if losses is not None and (parts[5][:, kept:] != SH_ZERO).any():
         losses["harmonics"] += count
+    has_harmonics = bool((parts[5][:, :kept] != SH_ZERO).any())
     return sanitize_read(
         Gaussians(
             means=_fixed_point(parts[0], bits).astype(np.float32),
@@ -115,6 +120,7 @@ def read_spz(data: bytes, losses: Losses | None = None) -> Gaussians:
             scales=np.exp(parts[3] / 16.0 - 10.0).astype(np.float32),
             opacities=(parts[1][:, 0] / 255.0).astype(np.float32),
             colors=sh_to_color((parts[2] / 255.0 - 0.5) / COLOR_SCALE).astype(np.float32),
+            harmonics=_unpack_harmonics(parts[5][:, :kept]) if has_harmonics else None,
         ),
         losses,
     )
@@ -146,6 +152,19 @@ def _fixed_point(triples: NDArray[np.uint8], bits: int) -> NDArray[np.float64]:
     low, middle, high = (triples[:, k::3].astype(np.int32) for k in range(3))
     value = low | middle << 8 | high << 16
     return np.asarray(((value ^ 0x800000) - 0x800000) / 2.0**bits, dtype=np.float64)
+
+
+def _pack_harmonics(harmonics: NDArray[np.float32]) -> bytes:
+    """A byte per coefficient (N, K, 3), rounded to the steps of its degree; the channel varies fastest."""
+    steps = np.full(harmonics.shape[1], SH_STEPS[1], np.float32)
+    steps[: COUNTS[1]] = SH_STEPS[0]
+    # steps are counted from byte 0, of which the byte of zero is a multiple
+    return _to_bytes(np.rint((harmonics * SH_ZERO + SH_ZERO) / steps[:, None]) * steps[:, None])
+
+
+def _unpack_harmonics(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
+    values = (raw.reshape(len(raw), -1, 3).astype(np.float64) - SH_ZERO) / SH_ZERO
+    return values.astype(np.float32)
 
 
 def _pack_quaternions(wxyz: NDArray[np.float32]) -> bytes:

@@ -1,17 +1,18 @@
 """Gaussian splats: the one record that readers, engines, rasterisers and writers exchange.
 
-Every value is in plain units. Logarithms, logits, spherical harmonics and other orders of quaternions exist
-only inside file formats (`workers/formats`) and optimisers, which convert where they read and write.
+Every value is in plain units. Logarithms, logits and other orders of quaternions exist only inside file
+formats (`workers/formats`) and optimisers, which convert where they read and write.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.geometry.poses import Similarity, multiply_quaternions
+from workers.geometry.spherical_harmonics import COUNTS, find_degree, rotate_harmonics
 
 Array = NDArray[np.float32]
 # What `sanitize` accepts by default. Both are chosen so that a logit and a logarithm stay finite in float32.
@@ -31,7 +32,10 @@ class Gaussians:
       them unit; rasterisers normalise those that are not.
     - `scales` (N, 3): standard deviations along those axes, in the frame's unit; linear, above 0.
     - `opacities` (N,): alpha at the centre, linear, in (0, 1).
-    - `colors` (N, 3): sRGB in [0, 1], the same from every direction (spherical harmonics of degree 0).
+    - `colors` (N, 3): sRGB in [0, 1], the same from every direction (spherical harmonics of degree 0); with
+      `harmonics` of any size.
+    - `harmonics` (N, K, 3): what the direction of view adds, of degree 1 to 3 (K = 3, 8, 15), in the frame's
+      axes (`spherical_harmonics`); None where colours depend on no direction.
     """
 
     means: Array
@@ -39,22 +43,33 @@ class Gaussians:
     scales: Array
     opacities: Array
     colors: Array
+    harmonics: Array | None = None
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Gaussians":
         """From arrays by field name; other names are ignored. Raises KeyError for a missing field."""
-        return cls(*(arrays[name] for name in cls.__slots__))
+        return cls(**{name: arrays[name] for name in _FIELDS}, harmonics=arrays.get("harmonics"))
 
     def arrays(self) -> dict[str, Array]:
-        """The arrays by field name, in the order of the fields."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The arrays by field name, in the order of the fields; `harmonics` where there are any."""
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        return arrays if self.harmonics is None else {**arrays, "harmonics": self.harmonics}
 
     def select(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Gaussians":
         """The Gaussians at `rows`: indices (M,) in the order wanted, or a mask (N,)."""
         return Gaussians(*(values[rows] for values in self.arrays().values()))
 
+    @property
+    def degree(self) -> int:
+        """The degree of the spherical harmonics of the colours, 0 to 3."""
+        return 0 if self.harmonics is None else find_degree(self.harmonics.shape[1])
+
     def __len__(self) -> int:
         return len(self.means)
+
+
+# the fields that every splat has
+_FIELDS = ("means", "rotations", "scales", "opacities", "colors")
 
 
 def sanitize(
@@ -63,7 +78,8 @@ def sanitize(
     """Drop Gaussians that are not finite or have no rotation; clamp the rest to what formats can hold.
 
     Opacities go to [1 - max_opacity, max_opacity] (an infinite logit becomes `max_opacity`), scales to at
-    least `min_scale`, colours to [0, 1]; quaternions further than 1e-6 from unit length are normalised.
+    least `min_scale`, colours without harmonics to [0, 1]; quaternions further than 1e-6 from unit length are
+    normalised.
     """
     opacities = np.clip(splat.opacities.astype(np.float64), 1 - max_opacity, max_opacity)
     norms = np.linalg.norm(splat.rotations.astype(np.float64), axis=1)
@@ -71,10 +87,16 @@ def sanitize(
         np.isfinite(splat.means).all(1)
         & np.isfinite(splat.scales).all(1)
         & np.isfinite(splat.colors).all(1)
+        & (splat.harmonics is None or np.isfinite(splat.harmonics).all((1, 2)))
         & np.isfinite(opacities)
         & np.isfinite(norms)
         & (norms > MIN_QUATERNION_NORM)
     )
+    colors, harmonics = splat.colors[keep], splat.harmonics
+    if harmonics is None:
+        colors = np.clip(colors, 0, 1)
+    else:
+        harmonics = harmonics[keep].astype(np.float32)
     rotations, norms = splat.rotations[keep], norms[keep]
     off = np.abs(norms - 1) > UNIT_TOLERANCE
     rotations = np.where(off[:, None], rotations / norms[:, None], rotations).astype(np.float32)
@@ -83,7 +105,8 @@ def sanitize(
         rotations=rotations,
         scales=np.maximum(splat.scales[keep], min_scale).astype(np.float32),
         opacities=opacities[keep].astype(np.float32),
-        colors=np.clip(splat.colors[keep], 0, 1).astype(np.float32),
+        colors=colors.astype(np.float32),
+        harmonics=harmonics,
     )
 
 
@@ -96,11 +119,29 @@ def transform(splat: Gaussians, pose: Similarity) -> Gaussians:
         scales=(splat.scales * pose.scale).astype(np.float32),
         opacities=splat.opacities,
         colors=splat.colors,
+        harmonics=None
+        if splat.harmonics is None
+        else rotate_harmonics(splat.harmonics, pose.rotation_matrix()),
     )
 
 
 def concatenate(splats: Sequence[Gaussians]) -> Gaussians:
-    """All Gaussians of one or more splats, in order."""
-    return Gaussians(
-        *(np.concatenate([getattr(splat, name) for splat in splats]) for name in Gaussians.__slots__)
-    )
+    """All Gaussians of one or more splats, in order; the highest degree is that of all."""
+    columns = {name: np.concatenate([getattr(splat, name) for splat in splats]) for name in _FIELDS}
+    degree = max(splat.degree for splat in splats)
+    if degree == 0:
+        return Gaussians(**columns)
+    harmonics = np.zeros((len(columns["means"]), COUNTS[degree], 3), np.float32)
+    start = 0
+    for splat in splats:
+        if splat.harmonics is not None:
+            harmonics[start : start + len(splat), : splat.harmonics.shape[1]] = splat.harmonics
+        start += len(splat)
+    return Gaussians(**columns, harmonics=harmonics)
+
+
+def drop_harmonics(splat: Gaussians) -> Gaussians:
+    """The splat with the colours of degree 0 alone, cut off to [0, 1]."""
+    if splat.harmonics is None:
+        return splat
+    return replace(splat, colors=np.clip(splat.colors, 0, 1), harmonics=None)

@@ -11,6 +11,7 @@ from workers.geometry.batches import split_batches
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.poses import Similarity, matrix_from_quaternion
+from workers.geometry.spherical_harmonics import view_colors
 
 # Square pixels added to every projected covariance, as in 3DGS.
 LOW_PASS = 0.3
@@ -32,6 +33,8 @@ def render_splat(
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> NDArray[np.uint8]:
     """Render a splat as RGB uint8 (H, W, 3); Gaussians behind the camera are left out."""
+    eye = cam_from_splat.inverse().apply(np.zeros((1, 3)))[0]
+    colors = view_colors(splat.colors, splat.harmonics, splat.means, eye)
     means = cam_from_splat.apply(splat.means.astype(np.float64))
     order = np.argsort(means[:, 2], kind="stable")
     order = order[means[order, 2] > NEAR * max(cam_from_splat.scale, 1e-9)]
@@ -52,7 +55,7 @@ def render_splat(
             -0.5 * (a * dx * dx + 2 * b * dx * dy + c * dy * dy)
         )
         strong = np.flatnonzero(alpha > ALPHA_FLOOR)
-        _composite(color, light, pixel[strong], alpha[strong], splat.colors[order[batch]][owner[strong]])
+        _composite(color, light, pixel[strong], alpha[strong], colors[order[batch]][owner[strong]])
     image = color + light[:, None] * np.asarray(background)
     pixels: NDArray[np.uint8] = np.clip(np.round(image * 255), 0, 255).astype(np.uint8)
     return pixels.reshape(camera.height, camera.width, 3)

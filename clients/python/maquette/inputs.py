@@ -98,6 +98,18 @@ def to_exemplars(exemplars: Iterable[Any] | None) -> list[tuple[Box, Any]]:
     return pairs
 
 
+def to_image_phrases(images: Iterable[Any] | None) -> list[dict[str, Any]]:
+    """Return the fields of ImagePhrases: accept media, or dicts of an `image` and its `text`."""
+    converted = []
+    form = "a list of media, or of dicts with fields of ImagePhrases"
+    for item in _to_list(() if images is None else images, "images", form):
+        fields = dict(item) if isinstance(item, Mapping) else {"image": item}
+        if fields.get("image") is None:
+            raise unfit("images", form, item)
+        converted.append({**fields, "text": to_phrases(fields.get("text"))})
+    return converted
+
+
 def to_points(objects: Iterable[Any] | None) -> list[list[Point]]:
     """Accept one item per object: (x, y), or a list of (x, y) and (x, y, label); or a single point."""
     if objects is None:
@@ -190,6 +202,23 @@ def to_camera_poses(poses: Iterable[Any] | None) -> list[Any] | None:
         if rows is None:
             raise unfit(f"world_from_cam[{index}]", POSE_FORM, matrix)
         converted.append(tuple(map(tuple, rows)))
+    return converted
+
+
+def to_views(views: Iterable[Any] | None) -> list[Any]:
+    """Accept SplatView, or dicts of `width`, `height`, `camera` and `world_from_cam` in their forms."""
+    converted: list[Any] = []
+    form = "a list of dicts with width, height, camera and world_from_cam"
+    for view in _to_list(() if views is None else views, "views", form):
+        if not isinstance(view, Mapping):
+            converted.append(view)
+            continue
+        fields = dict(view)
+        if "camera" in fields:
+            fields["camera"] = to_intrinsics(fields["camera"])
+        if "world_from_cam" in fields:
+            [fields["world_from_cam"]] = to_camera_poses([fields["world_from_cam"]]) or [None]
+        converted.append(fields)
     return converted
 
 

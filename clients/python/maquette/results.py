@@ -126,12 +126,17 @@ class PromptResult:
 
 
 class SegmentResult(Result[contract.SegmentResult]):
-    """Masks of an image."""
+    """Masks of an image, and of the further images of its batch."""
 
     @cached_property
     def instances(self) -> list[Instance]:
         """All instances, in the order of the prompts."""
         return [Instance(item) for item in self.data.instances]
+
+    @cached_property
+    def images(self) -> list[list[Instance]]:
+        """The instances of each further image of the request, in its order."""
+        return [[Instance(item) for item in image.instances] for image in self.data.images]
 
 
 class TrackResult(Result[contract.TrackResult]):

@@ -866,6 +866,16 @@ export interface components {
              */
             grounded?: boolean | null;
             /**
+             * Hand Left
+             * @description Whether the left hand is open, relaxed or a fist; null where it is not seen well enough.
+             */
+            hand_left?: ("open" | "relaxed" | "fist") | null;
+            /**
+             * Hand Right
+             * @description As `hand_left`, of the right hand.
+             */
+            hand_right?: ("open" | "relaxed" | "fist") | null;
+            /**
              * Height M
              * @description Height of the body in metres, standing; null in results of earlier releases.
              */
@@ -1180,8 +1190,20 @@ export interface components {
          * @description A splat or a mesh in other formats.
          */
         ConvertJob: {
+            /**
+             * Anti Aliased
+             * @description Whether `views` show Gaussians smaller than a pixel with no more light than they have.
+             * @default false
+             */
+            anti_aliased?: boolean;
             /** @description An upload, or the hash of an artefact of an earlier job. */
             asset: components["schemas"]["MediaRef"];
+            /**
+             * Depth
+             * @description Whether to write a depth map per view: float32, z in the unit of the file, NaN where nothing is.
+             * @default false
+             */
+            depth?: boolean;
             /**
              * Engine
              * @description Engine to run, or auto for the best one available.
@@ -1210,6 +1232,12 @@ export interface components {
              * @default 900
              */
             timeout_seconds?: number;
+            /**
+             * Views
+             * @description Render the splat for these cameras; meshes refuse.
+             * @default []
+             */
+            views?: components["schemas"]["SplatView"][];
             /**
              * Y Down
              * @description Write PLY, SOG, `splat` and `ksplat` with the axes of 3DGS: y down, z forward.
@@ -1256,6 +1284,12 @@ export interface components {
              * @enum {string}
              */
             source: "glb" | "ply" | "spz" | "sog" | "khr_glb" | "splat" | "ksplat" | "html" | "obj" | "stl" | "usdz";
+            /**
+             * Views
+             * @description The views that were asked for, in their order.
+             * @default []
+             */
+            views?: components["schemas"]["RenderedView"][];
         };
         /**
          * CreateKey
@@ -1971,6 +2005,45 @@ export interface components {
              * @default 1000
              */
             rows_a_file?: number;
+        };
+        /**
+         * ImageInstances
+         * @description Instances of a further image of a batch.
+         */
+        ImageInstances: {
+            /** Height */
+            height: number;
+            /**
+             * Index
+             * @description Index of the image in `images` of the request.
+             */
+            index: number;
+            /**
+             * Instances
+             * @description All instances, in the order of the phrases.
+             */
+            instances: components["schemas"]["Instance"][];
+            /** Width */
+            width: number;
+        };
+        /**
+         * ImagePhrases
+         * @description A further image of a batch, and what to find in it.
+         */
+        ImagePhrases: {
+            image: components["schemas"]["MediaRef"];
+            /**
+             * Text
+             * @description Phrases for this image; without any, those of the job.
+             * @default []
+             */
+            text?: string[];
+            /**
+             * Thresholds
+             * @description One threshold per phrase of `text`; null takes the job's `threshold`.
+             * @default []
+             */
+            thresholds?: (number | null)[];
         };
         /**
          * Instance
@@ -3081,6 +3154,22 @@ export interface components {
             tracks_unavailable?: components["schemas"]["TrackChange"][];
         };
         /**
+         * RenderedView
+         * @description A splat as one camera sees it.
+         */
+        RenderedView: {
+            /**
+             * Depth
+             * @description Artefact name of the depth map (H, W), a NumPy file; null unless requested.
+             */
+            depth?: string | null;
+            /**
+             * Picture
+             * @description Artefact name of an RGBA PNG; colours are not multiplied by alpha.
+             */
+            picture: string;
+        };
+        /**
          * ResumableUpload
          * @description An upload that arrives in several requests, by tus 1.0.0: `offset` of `bytes` have arrived.
          */
@@ -3414,6 +3503,13 @@ export interface components {
             /** @description The image, or the video that `frame` picks an image from. */
             image: components["schemas"]["MediaRef"];
             /**
+             * Images
+             * @description Further images in which phrases are found, pairs of image and phrase in batches; for engines with the
+             *     capability `image_batch`. What else the job names is found in `image` alone.
+             * @default []
+             */
+            images?: components["schemas"]["ImagePhrases"][];
+            /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
@@ -3492,6 +3588,12 @@ export interface components {
             frame?: number | null;
             /** Height */
             height: number;
+            /**
+             * Images
+             * @description The further images of the request, in its order; jobs that continue this one read `instances` alone.
+             * @default []
+             */
+            images?: components["schemas"]["ImageInstances"][];
             /**
              * Instances
              * @description All instances, in the order of the prompts.
@@ -3687,6 +3789,47 @@ export interface components {
             interval?: number;
         };
         /**
+         * SplatView
+         * @description A camera that looks at a splat, in the unit and the axes of its file.
+         */
+        SplatView: {
+            camera: components["schemas"]["Intrinsics"];
+            /** Height */
+            height: number;
+            /** Width */
+            width: number;
+            /**
+             * World From Cam
+             * @description The camera's pose, OpenCV axes: x right, y down, z forward.
+             */
+            world_from_cam: [
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ]
+            ];
+        };
+        /**
          * SplitShares
          * @description The share of the split groups that each split receives.
          */
@@ -3878,7 +4021,8 @@ export interface components {
             engine?: string;
             /**
              * Exemplars
-             * @description Boxes that show what phrases mean, for engines with the capability `video_exemplars`.
+             * @description Boxes that show what phrases mean, and do not mean, for engines with the capability
+             *     `video_exemplars`; several of one phrase and frame count together.
              * @default []
              */
             exemplars?: components["schemas"]["VideoExemplar"][];
@@ -4030,6 +4174,12 @@ export interface components {
              * @default 0
              */
             phrase?: number;
+            /**
+             * Positive
+             * @description False for an example of what the phrase does not mean.
+             * @default true
+             */
+            positive?: boolean;
         };
         /**
          * VideoPrompt
@@ -4146,6 +4296,8 @@ export type FunnelStep = components['schemas']['FunnelStep'];
 export type Generation = components['schemas']['Generation'];
 export type Gravity = components['schemas']['Gravity'];
 export type HuggingFaceExport = components['schemas']['HuggingFaceExport'];
+export type ImageInstances = components['schemas']['ImageInstances'];
+export type ImagePhrases = components['schemas']['ImagePhrases'];
 export type Instance = components['schemas']['Instance'];
 export type Intrinsics = components['schemas']['Intrinsics'];
 export type Job = components['schemas']['Job'];
@@ -4183,6 +4335,7 @@ export type Propagate = components['schemas']['Propagate'];
 export type Provenance = components['schemas']['Provenance'];
 export type Quota = components['schemas']['Quota'];
 export type RegateChanges = components['schemas']['RegateChanges'];
+export type RenderedView = components['schemas']['RenderedView'];
 export type ResumableUpload = components['schemas']['ResumableUpload'];
 export type Review = components['schemas']['Review'];
 export type Rle = components['schemas']['Rle'];
@@ -4196,6 +4349,7 @@ export type Session = components['schemas']['Session'];
 export type SessionAnswer = components['schemas']['SessionAnswer'];
 export type SourceInfo = components['schemas']['SourceInfo'];
 export type SpatialVidExport = components['schemas']['SpatialVidExport'];
+export type SplatView = components['schemas']['SplatView'];
 export type SplitShares = components['schemas']['SplitShares'];
 export type StableWorldModelExport = components['schemas']['StableWorldModelExport'];
 export type StableWorldModelLanceExport = components['schemas']['StableWorldModelLanceExport'];

@@ -105,6 +105,21 @@ def test_phrases_are_repeated_or_joined_by_commas(
     assert (request["text"], request["thresholds"]) == (["person", "car"], [0.5, 0.6])
 
 
+def test_further_images_of_a_file_are_in_the_same_job(run: Run, gateway: TestClient) -> None:
+    pairs = [{"image": "blue.png", "text": ["car", "dog"]}, {"image": "red.png"}]
+    Path("pairs.json").write_text(json.dumps(pairs), encoding="utf-8")
+    run("segment", "red.png", "--text", "person", "--images", "pairs.json")
+    [job] = list_jobs(gateway)
+    request = gateway.get(f"/v1/jobs/{job['id']}").json()["request"]
+    assert [item["text"] for item in request["images"]] == [["car", "dog"], []]
+    assert request["images"][1]["image"] == request["image"] != request["images"][0]["image"]
+    refused = run("segment", "red.png", "--images", "pairs.json")
+    assert refused.status != 130 and len(list_jobs(gateway)) == 1
+    Path("pairs.json").write_text(json.dumps([{"text": ["car"]}]), encoding="utf-8")
+    refused = run("segment", "red.png", "--text", "person", "--images", "pairs.json")
+    assert refused.status != 130 and "images" in refused.stderr
+
+
 def test_ids_are_whole_on_a_narrow_terminal_and_in_a_pipe(
     run: Run, gateway: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

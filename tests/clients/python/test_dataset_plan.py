@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 from maquette import Maquette, dataset_plan
-from maquette.cli.main import app
-from maquette.contract import DatasetJob
-from maquette.dataset_plan import DatasetPlan, PlanError, build_plan, format_plan, plan_template, read_plan
+from maquette.cli.main import app, explain_error
+from maquette.contract import DatasetJob, MediaRef
+from maquette.dataset_plan import (
+    DatasetPlan,
+    PlanError,
+    build_plan,
+    format_plan,
+    plan_request,
+    plan_template,
+    read_plan,
+)
 from maquette.dataset_plan.running import submit_plan
 from maquette.dataset_plan.videos import collect_videos
 from PIL import Image
@@ -97,20 +105,40 @@ def test_single_keys_can_be_changed(tmp_path: Path) -> None:
         (minimal(clip_seconds=-1), "clip_seconds: Input should be greater than 0"),
         (minimal(output={"formats": ["coco"]}), "output: 'formats' needs a 'folder' to write to"),
         ({"text": ["cup"]}, "input is missing"),
+        (minimal(text=3), "text: Input should be a valid list"),
+        (minimal(frame_rate="fast"), "frame_rate: Input should be a valid number"),
+        (minimal(gates={"motion": 0.1}), "gates.motion: Input should be a valid dictionary"),
+        (minimal(gates={"motion": {"low": 2, "high": 1}}), "gates.motion: 'low' (2) is above 'high' (1)"),
+        (minimal(splits={"train": 0.5}), "splits: the shares of 'train', 'val' and 'test' add up to 1"),
+        (minimal(input={"videos": []}), "input.videos: Value should have at least 1 item"),
+        (minimal(input={"videos": [""]}), "input.videos.0: String should have at least 1 character"),
+        (minimal(output={"folder": ""}), "output.folder: it is empty"),
+        (
+            minimal(output={"folder": "x", "formats": ["coco", "coco"]}),
+            "'formats' has a format twice",
+        ),
     ],
 )
 def test_wrong_keys_are_named_with_the_nearest_known_one(table: dict[str, Any], message: str) -> None:
     with pytest.raises(PlanError) as caught:
         build_plan(table)
     assert message in str(caught.value)
+    assert explain_error(caught.value) == ("plan_invalid", str(caught.value))
 
 
 def test_what_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match=r"plan\.toml: .*line 2"):
         read_plan(write(tmp_path, 'text = ["cup"]\nengine = sam3\n'))
-    for change in ("clip_seconds", "=3", "a b=3"):
+    # an unclosed list was meant to be one, and is no phrase
+    for change in ("", "clip_seconds", "=3", "a b=3", "a.=3", "a..b=3", 'text=["cup"', "gates={motion"):
         with pytest.raises(PlanError, match="key=value"):
             build_plan(minimal(), [change])
+    for path in ("output.folder=", "input.videos="):
+        with pytest.raises(PlanError, match=r"empty|at least 1 character"):
+            read_plan(write(tmp_path, 'text = "cup"\n[input]\nvideos = "a"\n'), [path])
+    # a path that is empty would be the folder of the plan
+    with pytest.raises(PlanError, match=r"input\.videos\.0"):
+        read_plan(write(tmp_path, 'text = "cup"\n[input]\nvideos = ""\n'))
 
 
 def test_a_plan_is_written_as_it_is_read() -> None:
@@ -218,7 +246,8 @@ def test_gates_and_splits_have_flags() -> None:
         "motion": (None, None),
     }
     assert plan.splits.model_dump() == {"train": 0.6, "val": 0.2, "test": 0.2}
-    for flags in (["--gate", "smell.low=1"], ["--gate", "flicker"], ["--splits", "0.5,0.5"]):
+    reversed_bounds = ["--gate", "area.low=2", "--gate", "area.high=1"]
+    for flags in (["--gate", "smell.low=1"], ["--gate", "flicker"], ["--splits", "0.5,0.5"], reversed_bounds):
         result = CliRunner().invoke(app, ["dataset", "a.mp4", "-t", "cup", *flags, "--print-plan"])
         assert result.exit_code == 2, flags
 
@@ -263,6 +292,39 @@ def test_workers_read_buckets_that_are_remote() -> None:
     submit_plan(mq, build_plan(minimal(input=table, max_seconds=60)))
     assert submitted["media"] == [] and submitted["max_seconds"] == 60
     assert submitted["buckets"] == [{"address": "s3://b/c", "source": {"licence": "CC0"}, "frame_rate": 5}]
+
+
+def test_the_plan_of_a_request_names_its_uploads_and_exports() -> None:
+    near, far = "1" * 64, "2" * 64
+    depth = {"media": {"id": "3" * 64}, "measures": "distance"}
+    request = DatasetJob.model_validate(
+        {
+            "text": ["cup"],
+            "videos": [{"id": near}, {"url": "https://h/far.mp4?token=secret"}],
+            "sources": [
+                {"name": "near.mp4", "depth": depth, "actions": [[1.0]], "action_types": ["delta"]},
+                {},
+            ],
+            "gates": {"motion": {}, "area": {"low": 10}},
+            "exports": [{"format": "ytvis"}, {"format": "webdataset", "largest": 1000}],
+        }
+    )
+    videos = dict(zip((near, far), request.sources, strict=True))
+    text = format_plan(plan_request(request, videos, {"broken.mp4": "video_broken"}))
+    # an address may hold a secret, and what lies there may change
+    assert "secret" not in text
+    plan = build_plan(tomllib.loads(text))
+    assert (
+        plan.output.formats == ["ytvis", "webdataset"]
+        and plan.output.options["webdataset"]["largest"] == 1000
+    )
+    assert plan.gates == request.gates and plan.input.skipped == {"broken.mp4": "video_broken"}
+    first, second = collect_videos(plan)
+    assert (first.medium, second.medium) == (MediaRef(id=near), MediaRef(id=far))
+    assert first.info["depth"] == depth | {"media": {"id": "3" * 64}} and first.info["name"] == "near.mp4"
+    assert second.info["name"] is None
+    with pytest.raises(PlanError, match="64 hexadecimal digits"):
+        collect_videos(build_plan(minimal(input={"videos": "upload:1234"})))
 
 
 def test_the_package_exports_what_scripts_need() -> None:

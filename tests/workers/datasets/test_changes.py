@@ -111,6 +111,8 @@ def test_without_a_camera_motion_is_unknown_and_a_still_one_measures_in_the_imag
         right = (last.x0 + last.x1 - first.x0 - first.x1) / 2 / balls.row.width
         assert row.measured_in == "image" and row.translation[0] == pytest.approx(right)
         assert row.turned is None and row.resized is None and row.factor is None
+        # whether it has turned is not known, so it is not said to be as it was
+        assert row.moved or row.text.endswith("stays where it is.")
     unknown = ClipStates.from_clip(without_cameras(balls))
     for row in measure_changes(unknown.at(0), unknown.at(len(balls) - 1)):
         assert row.moved is None and row.translation is None and row.measured_in is None

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from maquette.contract.datasets import Review
 from maquette.data import Pairs
 
 from scripts.draw_scenes import edits, surprises
 from scripts.drawn_scenes.twins import EDITS, SURPRISES
+from workers.datasets.exporters.hugging_face import HuggingFace
 from workers.datasets.exporters.neural_assets.exporter import NeuralAssets
 from workers.datasets.reader import Dataset
 from workers.datasets.regating.versions import regate
@@ -78,6 +80,14 @@ def test_the_changes_of_twins_say_what_was_done(surprising: Path, edited: Path) 
             elif row.presence == "both":
                 assert not row.moved and not row.turned and not row.resized
     assert seen == {*SURPRISES, *EDITS}
+
+
+def test_hugging_face_says_what_a_surprise_is(surprising: Path, tmp_path: Path) -> None:
+    HuggingFace().write(Dataset(surprising), tmp_path)
+    rows = [row for path in (tmp_path / "changes").iterdir() for row in pq.read_table(path).to_pylist()]
+    said = {"teleport": "moves", "recolour": "has another colour", "remove": "is no longer seen"}
+    assert {row["edit"] for row in rows} == set(said)
+    assert all(said[row["edit"]] in row["text"] for row in rows)
 
 
 def test_neural_assets_has_the_target_images_of_edits(edited: Path, tmp_path: Path) -> None:

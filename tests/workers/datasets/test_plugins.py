@@ -315,7 +315,7 @@ def test_plug_ins_are_found_by_their_entry_points(tmp_path: Path, monkeypatch: p
     )
     info = tmp_path / "told_by_test-1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: told-by-test\nVersion: 1\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: named-by-test\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
         "[maquette.captions]\nwords = told_by_test:Words\n[maquette.actions]\nmoves = told_by_test:Moves\n"
     )

@@ -254,6 +254,5 @@ def _to_floats(values: Floats) -> tuple[float, ...]:
 
 def is_changed(row: ChangeRow) -> bool:
     """Whether the object is known to have changed at all."""
-    return row.presence in ("appeared", "vanished", "replaced") or bool(
-        row.moved or row.turned or row.resized
-    )
+    is_other = row.presence in ("appeared", "vanished", "replaced") or row.edit == "recolour"
+    return is_other or bool(row.moved or row.turned or row.resized)

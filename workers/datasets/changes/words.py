@@ -42,8 +42,11 @@ def describe_change(row: ChangeRow, successor: str | None) -> str:
     if row.edit == "recolour":
         parts.append("has another colour")
     if not parts:
-        unknown = row.moved is None and row.presence == "both"
-        return f"{name} is there." if unknown else f"{name} stays as it is."
+        if row.moved is None:
+            return f"{name} is there."
+        # what is not measured may have changed
+        is_known = row.turned is not None and row.resized is not None
+        return f"{name} stays {'as' if is_known else 'where'} it is."
     return f"{name} {_join(parts)}."
 
 

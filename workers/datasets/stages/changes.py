@@ -14,7 +14,7 @@ class ChangeStage(ClipStage):
     """Adds the rows of `changes`, of up to so many pairs per clip."""
 
     name = "changes"
-    version = "1"
+    version = "2"
 
     def __init__(self, pairs: int) -> None:
         self._pairs = pairs

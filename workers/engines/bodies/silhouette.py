@@ -30,9 +30,10 @@ OUTLINE_METRES, OUTLINE_REACH = 0.025, 2.0
 OUTLINE_WORTH = 260.0
 # Three rounds of four steps reach the overlap of four of five: the start is a fit on the floor.
 ROUNDS, STEPS = 3, 4
-# Weight of the prior over poses beside a mask, which determines a pose better than landmarks alone: with the
-# weight that it has there, the silhouette of a real person loses 0.05 of its IoU.
-POSE_WORTH = 0.1
+# Weight of the prior over poses beside a mask, which determines a pose better than landmarks alone. Through
+# BlazePose, drawn people have a PA-MPJPE of 55 mm at 0.1 and of 52 at 0.25 and 0.3; the silhouette of a real
+# person has an IoU of 0.778, and of 0.782 at 0.3.
+POSE_WORTH = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

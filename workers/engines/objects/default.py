@@ -13,7 +13,7 @@ from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.geometry.cameras import Camera
 from workers.geometry.posed_cameras import PosedCamera
 
-VERSION = "7"
+VERSION = "8"
 # Gaussians per object, about 1 MB as PLY. Chosen, not measured.
 SPLAT_SIZE = 15_000
 

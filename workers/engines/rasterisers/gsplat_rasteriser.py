@@ -13,11 +13,13 @@ from workers.engines.rasterisers.protocol import (
     Rendering,
     RenderOptions,
     hide_unseen,
+    require_plain_colors,
 )
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
+from workers.geometry.spherical_harmonics import SH_C0
 
 
 class GsplatRasteriser:
@@ -63,7 +65,9 @@ class GsplatRasteriser:
     def render(self, gaussians: Gaussians, view: PosedCamera, options: RenderOptions = PLAIN) -> Rendering:
         """See `Rasteriser.render`."""
         with self._torch.no_grad():
-            channels, alpha = self._forward(self._to_tensors(gaussians, grad=False), view, options)
+            channels, alpha = self._forward(
+                self._to_tensors(gaussians, grad=False), view, options, gaussians.degree
+            )
         channels, alpha = channels.cpu().numpy(), alpha.cpu().numpy()
         depth = hide_unseen(channels[..., 3], alpha) if options.depth else None
         return Rendering(channels[..., :3], alpha, depth)
@@ -72,6 +76,7 @@ class GsplatRasteriser:
         self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
     ) -> tuple[Rendering, GaussianGradients]:
         """See `Rasteriser.backward`."""
+        require_plain_colors(gaussians)
         tensors = self._to_tensors(gaussians, grad=True)
         color, alpha = self._forward(tensors, view)
         loss_gradients = [
@@ -83,11 +88,16 @@ class GsplatRasteriser:
         return Rendering(color.detach().cpu().numpy(), alpha.detach().cpu().numpy()), gradients
 
     def _to_tensors(self, gaussians: Gaussians, *, grad: bool) -> list[Any]:
-        arrays = gaussians.arrays().values()
-        return [self._torch.tensor(values, device="cuda", requires_grad=grad) for values in arrays]
+        arrays = gaussians.arrays()
+        harmonics = arrays.pop("harmonics", None)
+        if harmonics is not None:
+            # gsplat takes the coefficients of all degrees in place of colours
+            base = ((arrays["colors"] - 0.5) / SH_C0).astype(np.float32)[:, None]
+            arrays["colors"] = np.concatenate([base, harmonics], axis=1)
+        return [self._torch.tensor(values, device="cuda", requires_grad=grad) for values in arrays.values()]
 
     def _forward(
-        self, tensors: list[Any], view: PosedCamera, options: RenderOptions = PLAIN
+        self, tensors: list[Any], view: PosedCamera, options: RenderOptions = PLAIN, degree: int = 0
     ) -> tuple[Any, Any]:
         """Colours, with the expected depth as a fourth channel where it is asked for, and alpha."""
         means, rotations, scales, opacities, colors = tensors
@@ -108,5 +118,6 @@ class GsplatRasteriser:
             packed=False,
             render_mode="RGB+ED" if options.depth else "RGB",
             rasterize_mode="antialiased" if options.anti_aliased else "classic",
+            **({"sh_degree": degree} if degree else {}),
         )
         return color[0], alpha[0, ..., 0]

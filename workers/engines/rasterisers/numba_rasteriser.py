@@ -16,9 +16,11 @@ from workers.engines.rasterisers.protocol import (
     Rendering,
     RenderOptions,
     hide_unseen,
+    require_plain_colors,
 )
 from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed_cameras import PosedCamera
+from workers.geometry.spherical_harmonics import view_colors
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -82,6 +84,7 @@ class NumbaRasteriser:
         self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
     ) -> tuple[Rendering, GaussianGradients]:
         """See `Rasteriser.backward`."""
+        require_plain_colors(gaussians)
         result = self._forward(gaussians, view)
         order = result.order
         per_entry = self._kernels.backward(
@@ -126,7 +129,7 @@ class NumbaRasteriser:
             radii[order].astype(np.float32),
             np.log(np.maximum(opacities / ALPHA_FLOOR, 1e-9)).astype(np.float32),
             opacities.astype(np.float32),
-            gaussians.colors[order].astype(np.float32),
+            _colors(gaussians, view)[order].astype(np.float32),
         )
         color, light, used = self._kernels.forward(*bins, *projected, camera.width, camera.height)
         return ForwardPass(
@@ -140,6 +143,12 @@ class NumbaRasteriser:
             projected=projected,
             pose=pose,
         )
+
+
+def _colors(gaussians: Gaussians, view: PosedCamera) -> Array:
+    """The colours (N, 3) that the camera sees."""
+    eye = view.cam_from_world.inverse().apply(np.zeros((1, 3)))[0]
+    return view_colors(gaussians.colors, gaussians.harmonics, gaussians.means, eye)
 
 
 def _measure_compensation(conics: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,7 +44,7 @@ PLAIN = RenderOptions()
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Colours (H, W, 3) over black, and alpha (H, W); float32 in [0, 1].
+    """Colours (H, W, 3) over black, and alpha (H, W); float32 in [0, 1], colours of harmonics also above.
 
     `depth` (H, W) float32, where it was asked for, is the z of the Gaussians' means, weighted as their
     colours are, in the unit of the scene; NaN where alpha is below `ALPHA_FLOOR`.
@@ -81,6 +81,7 @@ class Rasteriser(Protocol):
         """What `render` returns, and the gradients of a loss with respect to the Gaussians.
 
         `by_color` (H, W, 3) and `by_alpha` (H, W) are the loss's gradients with respect to the rendering.
+        Raises ValueError for Gaussians with harmonics: only colours of degree 0 are refined.
         """
         ...
 
@@ -88,6 +89,12 @@ class Rasteriser(Protocol):
 def hide_unseen(depth: Array, alpha: Array) -> Array:
     """A depth map (H, W) with NaN where too little of anything is seen."""
     return np.where(alpha < ALPHA_FLOOR, np.nan, depth).astype(np.float32)
+
+
+def require_plain_colors(gaussians: Gaussians) -> None:
+    """Raise ValueError for Gaussians whose colours depend on the direction of view."""
+    if gaussians.harmonics is not None:
+        raise ValueError("gradients are of splats without harmonics: drop_harmonics() leaves them out")
 
 
 class RasteriserMissing(RuntimeError):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.smplx.fitting import fit_smplx
+from workers.engines.bodies.smplx.surface_map import MHR_VERTICES, SurfaceMapError
 from workers.engines.protocols import BodyEngine, BodyEstimate, Box, EngineKind
 from workers.evaluation.benchmark import Published, Record, Sample, Scores
 from workers.evaluation.datasets.files import read_rgb
@@ -23,8 +24,6 @@ Floats = NDArray[np.float64]
 PAPER = "SAM 3D Body, arXiv 2602.15989, 2026"
 README = "facebookresearch/sam-3d-body README, 2025-11"
 METRICS = ("PA-MPJPE", "MPJPE", "PVE")
-# of the level of detail that Meta's map is for
-MHR_VERTICES = 18439
 # Share of a box that must lie in the image: people who have left it are not asked for. Chosen, not measured.
 MIN_VISIBLE = 0.25
 
@@ -41,7 +40,7 @@ class ThreeDpwBenchmark:
     """Joints of LSP by the regressor of Human3.6M; one sample is a frame with its people."""
 
     name = "3dpw"
-    version = 1
+    version = 2
     kind: EngineKind = "bodies"
     published: Sequence[Published] = (
         *(
@@ -200,6 +199,9 @@ def convert_body(body: BodyEstimate, models: SmplModels) -> tuple[Floats, float]
     if len(body.vertices) == len(model.template):
         return body.vertices, 0.0
     if len(body.vertices) == MHR_VERTICES and models.mhr_map is not None:
-        return models.mhr_map.apply(body.vertices, body.rig.faces), 0.0
+        try:
+            return models.mhr_map.apply(body.vertices, body.rig.faces), 0.0
+        except SurfaceMapError as error:
+            raise LayoutError(str(error)) from error
     fit = fit_smplx(model, body.vertices, body.joints, list(body.rig.joint_names))
     return fit.vertices, fit.surface_error

@@ -5,7 +5,6 @@ their own names, for 3DPW `J_regressor_h36m.npy` (17, V), and for bodies of MHR 
 Meta's conversion tool. The model's pickles hold code and are never opened.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.smplx.model import SmplxFileError, SmplxModel
+from workers.engines.bodies.smplx.surface_map import SurfaceMap, SurfaceMapError
 from workers.evaluation.datasets.files import require_file
 from workers.evaluation.errors import LayoutError
 
@@ -21,20 +21,6 @@ JOINTS = 24
 GENDERS = {"m": "MALE", "male": "MALE", "f": "FEMALE", "female": "FEMALE", "neutral": "NEUTRAL"}
 # the 14 joints of LSP among the 17 of Human3.6M: ankles, knees, hips, wrists, elbows, shoulders, neck, head
 H36M_TO_LSP = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SurfaceMap:
-    """SMPL's vertices as points of another mesh: its faces (V,) and barycentric weights (V, 3)."""
-
-    triangles: NDArray[np.int64]
-    weights: Floats
-
-    def apply(self, vertices: Floats, faces: NDArray[np.int64]) -> Floats:
-        """SMPL's vertices (V, 3) on a mesh; raises LayoutError for a mesh with fewer faces."""
-        if self.triangles.max() >= len(faces):
-            raise LayoutError(f"the map to SMPL names a face that a mesh of {len(faces)} faces does not have")
-        return np.asarray((vertices[faces[self.triangles]] * self.weights[..., None]).sum(axis=1))
 
 
 class SmplModels:
@@ -85,12 +71,9 @@ class SmplModels:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as data:
-                triangles = np.asarray(data["triangle_ids"], np.int64).reshape(-1)
-                weights = np.asarray(data["baryc_coords"], np.float64).reshape(len(triangles), 3)
-        except (OSError, KeyError, ValueError) as error:
-            raise LayoutError(f"{path} is no map from MHR to SMPL: {error}") from error
-        return SurfaceMap(triangles, weights)
+            return SurfaceMap.load(path)
+        except SurfaceMapError as error:
+            raise LayoutError(str(error)) from error
 
     def _locate(self, gender: str) -> Path:
         if gender not in GENDERS:

@@ -89,7 +89,7 @@ def build_motion(
 
     `rig` gives the joints and the skin, `seconds` the time of every frame of the video, `world_from_cam`
     (frames, 4, 4) the cameras if the motion shall be in the world; `max_gap` is in seconds. The shape is a
-    robust mean. Size and distance cannot be told apart in one frame, so the root of a frame whose body was
+    robust mean. Size and distance cannot be separated in one frame, so the root of a frame whose body was
     larger than the mean moves towards the camera by their ratio: the body then covers the same pixels.
     """
     shaped, parameters, ratios = _average_shape(rig, estimates)

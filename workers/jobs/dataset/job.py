@@ -4,7 +4,9 @@ import json
 from importlib.metadata import version
 
 from maquette.contract import DatasetJob, Manifest
+from maquette.contract.datasets import SourceInfo
 from maquette.contract.results.dataset import ExportedFormat
+from maquette.dataset_plan import PLAN_FILE, format_plan, plan_request
 
 from storage.broker import DEFAULT_QUEUE
 from workers.datasets.budget_limits import Prices
@@ -28,6 +30,8 @@ from workers.jobs.dataset.regating import run_regate
 from workers.jobs.dataset.result import build_result, list_artefacts, publish
 from workers.jobs.dataset.source_preparation import SourcePreparation
 from workers.jobs.dataset.workspace import JobWorkspace, load_components, load_engine_tracks
+
+PLAN_TYPE = "application/toml"
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
@@ -60,6 +64,7 @@ class _DatasetRun:
         self._preparation = SourcePreparation(
             context, self._workspace, self._collector, self._settings.limits.prices
         )
+        self._videos: dict[str, SourceInfo] = {}
 
     def run(self) -> Manifest:
         """Plan, process, write, publish and export."""
@@ -72,6 +77,7 @@ class _DatasetRun:
             raise JobProblem(error.code, error.detail) from error
         if self._request.max_clips is not None:
             self._store_timing(result, written)
+        self._store_plan()
         list_artefacts(self._context, self._workspace, written)
         self._preparation.keep_surveys()
         record_clips(self._context, written)
@@ -84,6 +90,7 @@ class _DatasetRun:
         context, workspace, settings = self._context, self._workspace, self._settings
         origins = list_origins(context, workspace, self._request)
         sources = self._preparation.prepare(origins, self._request)
+        self._videos = {source.sha256: source.info for source in sources}
         context.media.sources = [source.sha256 for source in sources]
         executor = self._build_executor()
         result = Pipeline(executor, settings, executor.note_plan).run(sources)
@@ -119,6 +126,11 @@ class _DatasetRun:
             return None
         release = version("maquette-server")
         return EarlierClips(self._context, self._workspace, self._stages, self._settings, release)
+
+    def _store_plan(self) -> None:
+        """Store the plan that makes this version again; it is no part of the version."""
+        plan = plan_request(self._request, self._videos, self._preparation.unreadable)
+        self._workspace.store(PLAN_FILE, "document", PLAN_TYPE, format_plan(plan).encode())
 
     def _store_timing(self, result: PipelineResult, written: DatasetVersion) -> None:
         collector = self._collector

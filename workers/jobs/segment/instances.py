@@ -90,11 +90,11 @@ def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob
             handle,
             request.text,
             thresholds=request.resolve_thresholds(),
-            cleanup=_find_cleanup(request),
+            cleanup=find_cleanup(request),
         )
-        instances += [_to_instance(item, PromptRef(kind="text", index=item.prompt)) for item in segmented]
+        instances += [to_instance(item, PromptRef(kind="text", index=item.prompt)) for item in segmented]
     if prompts:
-        instances += [_to_instance(item, refs[item.prompt]) for item in engine.segment(handle, prompts)]
+        instances += [to_instance(item, refs[item.prompt]) for item in engine.segment(handle, prompts)]
     if isinstance(request, SegmentJob) and request.exemplars:
         instances += _match_exemplars(context, engine, handle, request)
     return [instance for instance in instances if instance.mask.any()]
@@ -167,19 +167,20 @@ def _match_exemplars(
         [int(exemplar.positive) for exemplar in request.exemplars],
         shown=handles if others else (),
         threshold=request.threshold,
-        cleanup=_find_cleanup(request),
+        cleanup=find_cleanup(request),
     )
-    return [_to_instance(item, PromptRef(kind="exemplars", index=0)) for item in segmented]
+    return [to_instance(item, PromptRef(kind="exemplars", index=0)) for item in segmented]
 
 
-def _find_cleanup(request: PromptedJob) -> MaskCleanup | None:
+def find_cleanup(request: PromptedJob) -> MaskCleanup | None:
     """What the request says about cleaning; None where it says nothing."""
     if not isinstance(request, SegmentJob) or (request.nms_iou is None and request.fill_area is None):
         return None
     return MaskCleanup(nms_iou=request.nms_iou, fill_area=request.fill_area)
 
 
-def _to_instance(item: SegmentedInstance, prompt: PromptRef) -> InstanceMask:
+def to_instance(item: SegmentedInstance, prompt: PromptRef) -> InstanceMask:
+    """An engine's instance, and what of the request it answers."""
     return InstanceMask(
         mask=item.mask,
         box=item.box,

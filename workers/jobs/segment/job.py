@@ -5,11 +5,12 @@ from maquette.contract import Manifest, SegmentJob, SegmentResult
 
 from workers.engines.protocols import SemanticEngine
 from workers.formats.images import encode_png
-from workers.formats.overlay import overlay_png
 from workers.jobs.capabilities import require_capability
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
-from workers.jobs.segment.instances import InstanceMask, find_instances
+from workers.jobs.segment.image_batch import CAPABILITY, segment_images
+from workers.jobs.segment.instances import find_instances
+from workers.jobs.segment.outputs import write_masks, write_overlay
 
 
 def run(context: JobContext, request: SegmentJob) -> Manifest:
@@ -21,14 +22,15 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
         image = context.media.load_frame(request.image, request.frame)
     if "semantic" in request.outputs:
         require_capability(context.engines.concepts().info, "semantic_map", "outputs: semantic")
+    if request.images:
+        require_capability(context.engines.concepts().info, CAPABILITY, "images")
+        context.engines.concepts().check(request.phrases())
     instances = find_instances(context, image, request)
     if request.overlay:
         context.progress("write", message="writing the overlay")
-        labels = [item.label or f"{item.prompt.kind} {item.prompt.index}" for item in instances]
-        overlay = overlay_png(image.pixels, [item.mask for item in instances], labels)
-        context.save("overlay.png", "overlay", "image/png", overlay)
+        write_overlay(context, image, instances)
     if "png" in request.outputs:
-        _write_masks(context, instances)
+        write_masks(context, instances)
     semantic = _write_semantic_maps(context, image, request) if "semantic" in request.outputs else []
     polygons = "polygons" in request.outputs
     result = SegmentResult(
@@ -37,13 +39,15 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
         frame=request.frame,
         instances=[item.to_wire(index, polygons=polygons) for index, item in enumerate(instances)],
         semantic=semantic,
+        images=segment_images(context, request) if request.images else [],
     )
+    is_found = bool(instances) or any(image.instances for image in result.images)
     return context.build_manifest(
         result,
         parameters={"thresholds": request.resolve_thresholds(), "text": request.text},
         seed=request.seed,
-        reason=None if instances else "nothing in the image matches the prompts",
-        flags=[] if instances else ["nothing_found"],
+        reason=None if is_found else "nothing in the image matches the prompts",
+        flags=[] if is_found else ["nothing_found"],
     )
 
 
@@ -58,9 +62,3 @@ def _write_semantic_maps(context: JobContext, image: LoadedImage, request: Segme
         data = encode_png(np.round(255 * share).astype(np.uint8))
         names.append(context.save(f"semantic-{index:03d}.png", "semantic", "image/png", data).name)
     return names
-
-
-def _write_masks(context: JobContext, instances: list[InstanceMask]) -> None:
-    for index, item in enumerate(instances):
-        data = encode_png(item.mask.astype(np.uint8) * 255)
-        context.save(f"mask-{index:03d}.png", "mask", "image/png", data)

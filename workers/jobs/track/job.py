@@ -61,7 +61,7 @@ def _check_engine(context: JobContext, request: TrackJob) -> None:
     if request.exemplars and "video_exemplars" not in engine.info.capabilities:
         raise JobProblem(
             "exemplars_on_video_unsupported",
-            f"engine {engine.info.name!r} accepts no exemplar boxes on frames; Meta's backend of SAM 3 does",
+            f"engine {engine.info.name!r} accepts no exemplar boxes on frames; SAM 3 does",
         )
 
 

@@ -37,7 +37,8 @@ def build_track_prompts(
             Removal(item.frame, number) for number, item in request.number_prompts() if item.remove
         ),
         exemplars=tuple(
-            FrameExemplar(item.frame, item.phrase, item.box.xyxy()) for item in request.exemplars
+            FrameExemplar(item.frame, item.phrase, item.box.xyxy(), int(item.positive))
+            for item in request.exemplars
         ),
     )
 
@@ -62,12 +63,14 @@ def map_prompt_refs(request: TrackJob) -> dict[int, PromptRef]:
 
 
 def _check_reached(request: TrackJob, start: int) -> None:
-    """Raise JobProblem for a prompt on a frame that no pass reaches: it would be ignored silently."""
-    for index, prompt in enumerate(request.prompts):
-        before, after = prompt.frame < start, prompt.frame > start
+    """Raise JobProblem for a prompt or an exemplar on a frame that no pass reaches, and that ignores it."""
+    frames = [(f"prompts[{index}]", item.frame) for index, item in enumerate(request.prompts)]
+    frames += [(f"exemplars[{index}]", item.frame) for index, item in enumerate(request.exemplars)]
+    for field, frame in frames:
+        before, after = frame < start, frame > start
         if (before and request.direction == "forward") or (after and request.direction == "backward"):
             raise JobProblem(
                 "prompt_never_reached",
-                f"prompts[{index}] lies on frame {prompt.frame}, which tracking {request.direction} from "
+                f"{field} lies on frame {frame}, which tracking {request.direction} from "
                 f"frame {start} does not reach",
             )

@@ -34,8 +34,8 @@ from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
 from maquette.job_options import (
     BodiesOptions,
+    ConvertOptions,
     DatasetJobOptions,
-    JobOptions,
     ObjectsOptions,
     SceneOptions,
     SegmentOptions,
@@ -71,6 +71,7 @@ class AsyncJobSubmitter(AsyncVersionSubmitter):
         threshold: float | None = None,
         thresholds: Sequence[float | None] = SEGMENT.thresholds,
         frame: int | None = None,
+        images: Iterable[Any] | None = None,
         outputs: Iterable[MaskOutput] = SEGMENT.outputs,
         idempotency_key: str | None = None,
         **options: Unpack[SegmentOptions],
@@ -82,6 +83,9 @@ class AsyncJobSubmitter(AsyncVersionSubmitter):
         another image. `prompts` are dicts of `box`, `points` and `mask` that name one object together. With
         `frame` the image is that frame of a video. `nms_iou` and `fill_area` say how instances of phrases
         and exemplars are cleaned, where the engine can (capability `mask_cleanup`).
+
+        `images` are further images in which phrases are found, many in one pass (capability `image_batch`):
+        media, or dicts of an `image` and its own `text` and `thresholds`. `SegmentResult.images` has them.
         """
         with invalid_requests():
             fields = inputs.to_prompt_fields(text, boxes, points, threshold)
@@ -90,6 +94,7 @@ class AsyncJobSubmitter(AsyncVersionSubmitter):
             examples += await uploads.upload_exemplars(self._http, counter_exemplars, positive=False)
             request = SegmentJob(
                 image=await uploads.upload(self._http, image),
+                images=await uploads.upload_images(self._http, images),
                 exemplars=examples,
                 prompts=object_prompts,
                 thresholds=list(thresholds),
@@ -283,21 +288,31 @@ class AsyncJobSubmitter(AsyncVersionSubmitter):
         formats: Sequence[AssetFormat],
         *,
         y_down: bool = CONVERT.y_down,
+        views: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[ConvertOptions],
     ) -> AsyncJob[ConvertResult]:
         """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
 
         A splat also becomes `splat` or `ksplat`, a mesh `stl` or `usdz`, and both become `html`, a page for
         browsers. `asset` is a file, an upload, or an artefact of a job; `dropped` and `flags` of the result
         say what is lost. With `y_down`, PLY, SOG, `splat` and `ksplat` use 3DGS's axes: y down, z forward.
+
+        `views` are dicts of `width`, `height`, `camera` and `world_from_cam`, for which a splat is rendered,
+        `anti_aliased` and with `depth` maps on request.
         """
         with invalid_requests():
             if isinstance(asset, Artefact):
                 ref = MediaRef(id=asset.sha256)
             else:
                 ref = await uploads.upload(self._http, asset)
-            request = ConvertJob(asset=ref, formats=list(formats), y_down=y_down, **options)
+            request = ConvertJob(
+                asset=ref,
+                formats=list(formats),
+                y_down=y_down,
+                views=inputs.to_views(views),
+                **options,
+            )
         return await submit_job(self._http, request, idempotency_key)
 
     async def dataset(

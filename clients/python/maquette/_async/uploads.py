@@ -10,7 +10,7 @@ from maquette import inputs
 from maquette._async.http import AsyncHttpClient
 from maquette._async.resumable import upload_in_pieces
 from maquette.argument_values import unfit
-from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
+from maquette.contract import DepthFrames, DepthMap, Exemplar, ImagePhrases, Media, MediaRef
 from maquette.contract.datasets import BucketInput
 from maquette.errors import naming_file
 from maquette.hashing import sha256
@@ -119,6 +119,14 @@ async def upload_exemplars(
     for box, image in inputs.to_exemplars(exemplars):
         ref = await upload_optional(http, image)
         uploaded.append(Exemplar(box=box, positive=positive, image=ref))
+    return uploaded
+
+
+async def upload_images(http: AsyncHttpClient, images: Iterable[Any] | None) -> list[ImagePhrases]:
+    """Upload further images of a batch: media, or dicts of an `image` and its `text` and `thresholds`."""
+    uploaded = []
+    for fields in inputs.to_image_phrases(images):
+        uploaded.append(ImagePhrases(**{**fields, "image": await upload(http, fields["image"])}))
     return uploaded
 
 

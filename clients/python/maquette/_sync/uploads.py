@@ -11,7 +11,7 @@ from maquette import inputs
 from maquette._sync.http import HttpClient
 from maquette._sync.resumable import upload_in_pieces
 from maquette.argument_values import unfit
-from maquette.contract import DepthFrames, DepthMap, Exemplar, Media, MediaRef
+from maquette.contract import DepthFrames, DepthMap, Exemplar, ImagePhrases, Media, MediaRef
 from maquette.contract.datasets import BucketInput
 from maquette.errors import naming_file
 from maquette.hashing import sha256
@@ -116,6 +116,14 @@ def upload_exemplars(http: HttpClient, exemplars: Iterable[Any] | None, *, posit
     for box, image in inputs.to_exemplars(exemplars):
         ref = upload_optional(http, image)
         uploaded.append(Exemplar(box=box, positive=positive, image=ref))
+    return uploaded
+
+
+def upload_images(http: HttpClient, images: Iterable[Any] | None) -> list[ImagePhrases]:
+    """Upload further images of a batch: media, or dicts of an `image` and its `text` and `thresholds`."""
+    uploaded = []
+    for fields in inputs.to_image_phrases(images):
+        uploaded.append(ImagePhrases(**{**fields, "image": upload(http, fields["image"])}))
     return uploaded
 
 

@@ -162,5 +162,6 @@ def explain_error(error: Exception) -> tuple[str, str] | None:
     if isinstance(error, ApiError):
         return error.code, error.problem.explain()
     if isinstance(error, MaquetteError | OSError | ValueError | RuntimeError):
-        return "error", str(error)
+        code = getattr(error, "code", None)
+        return code if isinstance(code, str) else "error", str(error)
     return None

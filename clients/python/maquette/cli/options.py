@@ -122,6 +122,10 @@ VideoExemplars = Annotated[
         "phrase's index from 0; repeatable.",
     ),
 ]
+VideoCounterExemplars = Annotated[
+    list[str] | None,
+    typer.Option("--counter", help="As --exemplar, around an example of what is not meant; repeatable."),
+]
 Prompts = Annotated[
     Path | None,
     typer.Option(

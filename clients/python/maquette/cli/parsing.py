@@ -24,13 +24,14 @@ def parse_points(texts: Iterable[str] | None) -> list[list[list[float]]]:
     ]
 
 
-def parse_video_exemplars(texts: Iterable[str] | None) -> list[dict[str, Any]]:
+def parse_video_exemplars(texts: Iterable[str] | None, *, positive: bool = True) -> list[dict[str, Any]]:
     """Parse boxes on frames: 'frame,x0,y0,x1,y1' or 'frame,phrase,x0,y0,x1,y1'."""
     exemplars = []
     for text in texts or ():
         form = "an exemplar is frame,x0,y0,x1,y1 or frame,phrase,x0,y0,x1,y1"
         frame, *rest = _parse_numbers(text, (5, 6), form)
-        exemplars.append({"frame": frame, "phrase": rest[0] if len(rest) == 5 else 0, "box": rest[-4:]})
+        phrase = rest[0] if len(rest) == 5 else 0
+        exemplars.append({"frame": frame, "phrase": phrase, "box": rest[-4:], "positive": positive})
     return exemplars
 
 

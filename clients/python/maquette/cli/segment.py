@@ -1,5 +1,6 @@
 """`maquette segment`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,16 @@ from maquette.contract.defaults import SEGMENT
 if TYPE_CHECKING:
     from maquette.client import Maquette
     from maquette.handles import Job
+
+FurtherImages = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        exists=True,
+        dir_okay=False,
+        help="JSON list of further images for the same job: objects of `image` (a path) and `text`.",
+    ),
+]
 
 
 def segment(
@@ -38,6 +49,7 @@ def segment(
     frame: Annotated[
         int | None, o.field_option(SegmentJob, "frame", help="Index of a frame of videos, from 0.")
     ] = None,
+    further: FurtherImages = None,
     polygons: Annotated[bool, typer.Option("--polygons", help="Add polygons to the result.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
     semantic: Annotated[
@@ -64,6 +76,7 @@ def segment(
             nms_iou=nms_iou,
             fill_area=fill_area,
             frame=frame,
+            images=parsing.read_prompts(further),
             outputs=parsing.list_enabled({"polygons": polygons, "png": png, "semantic": semantic}),
             engine=engine,
         )

@@ -18,7 +18,7 @@ from maquette.contract.keys import AuditEntry, CreateKey, Key, Keys, KeyScope, K
 from maquette.contract.links import ArtefactLink, MakeLink
 from maquette.contract.media import DepthFrames, DepthMap, Media, MediaRef, ResumableUpload
 from maquette.contract.problems import FieldError, Problem
-from maquette.contract.prompts import Exemplar, ObjectPrompt, VideoExemplar, VideoPrompt
+from maquette.contract.prompts import Exemplar, ImagePhrases, ObjectPrompt, VideoExemplar, VideoPrompt
 from maquette.contract.requests import (
     BodiesJob,
     ConvertJob,
@@ -31,6 +31,7 @@ from maquette.contract.requests import (
     PersonPrompt,
     SceneJob,
     SegmentJob,
+    SplatView,
     TrackJob,
 )
 from maquette.contract.results import (
@@ -44,6 +45,7 @@ from maquette.contract.results import (
     FloorPlane,
     FrameSpan,
     Gravity,
+    ImageInstances,
     Instance,
     Keypoint,
     Manifest,
@@ -54,6 +56,7 @@ from maquette.contract.results import (
     ObjectViews,
     PromptRef,
     Provenance,
+    RenderedView,
     SceneNode,
     SceneResult,
     SegmentResult,
@@ -95,6 +98,8 @@ __all__ = [
     "FrameSpan",
     "Generation",
     "Gravity",
+    "ImageInstances",
+    "ImagePhrases",
     "Instance",
     "Intrinsics",
     "Job",
@@ -135,6 +140,7 @@ __all__ = [
     "Propagate",
     "Provenance",
     "Quota",
+    "RenderedView",
     "ResumableUpload",
     "RigidMotion",
     "Rle",
@@ -147,6 +153,7 @@ __all__ = [
     "SegmentResult",
     "Session",
     "SessionAnswer",
+    "SplatView",
     "Track",
     "TrackJob",
     "TrackOutput",

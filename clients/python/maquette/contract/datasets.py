@@ -118,6 +118,12 @@ class Bounds(RequestModel):
     high: Finite | None = None
     """Highest score that passes; null is no bound."""
 
+    @model_validator(mode="after")
+    def _check_order(self) -> "Bounds":
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"'low' ({self.low:g}) is above 'high' ({self.high:g}): no score passes")
+        return self
+
 
 class SplitShares(RequestModel):
     """The share of the split groups that each split receives."""

@@ -62,6 +62,22 @@ class Exemplar(RequestModel):
     """Another image that the box lies in, for engines that accept one."""
 
 
+class ImagePhrases(RequestModel):
+    """A further image of a batch, and what to find in it."""
+
+    image: MediaRef
+    text: Phrases = []
+    """Phrases for this image; without any, those of the job."""
+    thresholds: Annotated[list[Threshold | None], Field(max_length=64)] = []
+    """One threshold per phrase of `text`; null takes the job's `threshold`."""
+
+    @model_validator(mode="after")
+    def _check_thresholds(self) -> "ImagePhrases":
+        if self.thresholds and len(self.thresholds) != len(self.text):
+            raise ValueError("'thresholds' needs one value (or null) for each phrase of 'text'")
+        return self
+
+
 class VideoExemplar(RequestModel):
     """A box on a frame of a video that shows what a phrase means."""
 
@@ -70,6 +86,8 @@ class VideoExemplar(RequestModel):
     box: Box
     phrase: Annotated[int, Field(ge=0, lt=64)] = 0
     """Index of the phrase in `text`, split at commas; the phrase "visual" stands for the box alone."""
+    positive: bool = True
+    """False for an example of what the phrase does not mean."""
 
 
 class ObjectPrompt(RequestModel):

@@ -62,6 +62,9 @@ class Pairs:
         ]
         self.left_out = dict(Counter(reason for reason in reasons if reason is not None))
         counted = format_left_out(self.left_out)
+        if not listed:
+            text = f"{self._folder} has no pairs; its maquette.json says of each clip why"
+            raise DataError("dataset_empty", text)
         if not self.entries:
             text = f"none of the {len(listed)} pairs of {self._folder} matches; left out: {counted}"
             raise DataError("dataset_empty", text)

@@ -1,12 +1,17 @@
 """Dataset plans: a TOML file that holds everything about a dataset, from its videos to its formats."""
 
 from maquette.dataset_plan.errors import PlanError
+from maquette.dataset_plan.from_request import plan_request
 from maquette.dataset_plan.reading import build_plan, read_plan
 from maquette.dataset_plan.schema import DatasetPlan, PlanInput, PlanOutput, PlanSource
 from maquette.dataset_plan.template import plan_template
 from maquette.dataset_plan.writing import format_plan
 
+# the name under which the plan of a dataset lies beside it
+PLAN_FILE = "plan.toml"
+
 __all__ = [
+    "PLAN_FILE",
     "DatasetPlan",
     "PlanError",
     "PlanInput",
@@ -14,6 +19,7 @@ __all__ = [
     "PlanSource",
     "build_plan",
     "format_plan",
+    "plan_request",
     "plan_template",
     "read_plan",
 ]

@@ -13,6 +13,8 @@ from maquette.dataset_plan.writing import format_key
 class PlanError(ValueError):
     """A plan cannot be read; the message names every wrong key."""
 
+    code = "plan_invalid"
+
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """Return a line per wrong key of a model's input."""

@@ -29,7 +29,10 @@ def read_gate_bounds(texts: Sequence[str], plan: Path | None = None) -> dict[Gat
     for text in texts:
         name, side, value = _parse(text)
         bounds[name] = bounds.get(name, Bounds()).model_copy(update={side: value})
-    return bounds
+    try:
+        return {name: Bounds.model_validate(bound.model_dump()) for name, bound in bounds.items()}
+    except ValidationError as error:
+        raise PlanError("; ".join(detail["msg"] for detail in error.errors())) from error
 
 
 def _parse(text: str) -> tuple[GateName, str, float | None]:

@@ -10,8 +10,10 @@ from pydantic import RootModel, ValidationError
 
 from maquette.dataset_plan.errors import PlanError, explain
 from maquette.dataset_plan.schema import DatasetPlan, PlanSource
+from maquette.dataset_plan.uploads import is_upload
 from maquette.dataset_plan.writing import format_value
 from maquette.sources.buckets import is_bucket
+from maquette.sources.globs import is_web_address
 from maquette.sources.text_files import read_text
 
 Table = dict[str, Any]
@@ -68,14 +70,20 @@ def read_sources(path: Path) -> dict[str, PlanSource]:
 
 
 def _parse_change(change: str) -> Table:
-    """Parse `key=value` as TOML; a value that is not TOML is a string, so that quotes are not needed."""
+    """Parse `key=value` as TOML; a value that is not TOML is a string, so that quotes are not needed.
+
+    What begins as a list, a table or a quoted string has to be one: it was meant to be TOML.
+    """
     key, separator, text = change.partition("=")
-    for value in (text, format_value(text.strip())) if separator else ():
+    values = [text]
+    if not text.strip().startswith(("[", "{", '"', "'")):
+        values.append(format_value(text.strip()))
+    for value in values if separator else ():
         try:
             return tomllib.loads(f"{key} = {value}")
         except tomllib.TOMLDecodeError:
             continue
-    raise PlanError(f"{change!r}: a change has the form key=value")
+    raise PlanError(f"{change!r}: a change has the form key=value, with a dotted key and a value in TOML")
 
 
 def _resolve_paths(table: Table, folder: Path) -> None:
@@ -107,13 +115,20 @@ def _resolve_depth(table: Any, folder: Path) -> None:
 
 
 def _resolve_key(table: Table, key: str, folder: Path) -> None:
-    if isinstance(table.get(key), str):
+    # an empty path is left to the validation: it would be the folder itself
+    if isinstance(table.get(key), str) and table[key]:
         table[key] = str(folder.absolute() / table[key])
 
 
 def _resolve_address(address: Any, folder: Path) -> Any:
-    """Make the path of a video absolute, but not an address on the network."""
-    if not isinstance(address, str) or is_bucket(address) or address.startswith(("http://", "https://")):
+    """Make the path of a video absolute, but not an address on the network or an upload."""
+    if (
+        not isinstance(address, str)
+        or not address
+        or is_bucket(address)
+        or is_web_address(address)
+        or is_upload(address)
+    ):
         return address
     if (folder / address).exists():
         return str(folder.absolute() / address)

@@ -56,12 +56,12 @@ def estimate_plan(
     """Run a few clips of a plan and scale their cost; nothing is published.
 
     `on_submit` is called with the trial's job before it is waited for, `on_skip` as in `submit_plan`.
-    Raises PlanError for a plan of https addresses alone, whose sizes are not known.
+    Raises PlanError for a plan of https addresses and uploads alone, whose sizes are not known.
     """
     # sizes are needed, so buckets are listed from here even if workers read them
     videos = [video for video in collect_videos(plan) if video.bytes is not None]
     if not videos:
-        raise PlanError("an estimate needs files: the sizes of videos at https addresses are not known")
+        raise PlanError("an estimate needs files: sizes of uploads and https addresses are not known")
     chosen = choose_trial_videos(videos)
     # others stand in for those that cannot be used
     ordered = [*chosen, *(video for video in videos if video not in chosen)]
@@ -95,7 +95,8 @@ def _upload(
 def _submit(mq: Maquette, plan: DatasetPlan, uploaded: UploadedVideos, **fields: Any) -> Job[DatasetResult]:
     sources = [video.info for video in uploaded.videos]
     options = {**plan.job_options(), **fields}
-    return mq.dataset(uploaded.refs, sources=sources, skipped=uploaded.reasons(), **options)
+    skipped = {**plan.input.skipped, **uploaded.reasons()}
+    return mq.dataset(uploaded.refs, sources=sources, skipped=skipped, **options)
 
 
 def _total_bytes(videos: Iterable[PlannedVideo]) -> int:

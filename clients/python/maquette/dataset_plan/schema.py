@@ -7,23 +7,31 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from maquette.contract import export_options
 from maquette.contract.base import RequestModel
-from maquette.contract.datasets import BucketInput, SourceFacts
+from maquette.contract.datasets import BucketInput, ShortText, SourceFacts
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import RequiredPhrases
 from maquette.contract.requests import DatasetOptions
+from maquette.contract.requests.dataset import ProblemCode
 
 
 def _to_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _refuse_nothing(value: Any) -> Any:
+    if value == "":
+        raise ValueError("it is empty")
+    return value
+
+
+FilePath = Annotated[Path, BeforeValidator(_refuse_nothing)]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], BeforeValidator(_to_list)]
 
 
 class PlanDepth(RequestModel):
     """Depth maps of a video on this machine, and what their numbers mean."""
 
-    media: MediaRef | Path
+    media: MediaRef | FilePath
     """A folder of numbered 16-bit PNG or TIFF files, a NumPy file (.npy, .npz) of shape (T, H, W), or an
     upload."""
     measures: Literal["z", "distance"] = "z"
@@ -50,26 +58,29 @@ class PlanInput(RequestModel):
     """The videos, and what is known of them."""
 
     videos: Annotated[Names, Field(min_length=1)]
-    """Videos, folders of videos or of numbered frames, globs, https addresses, buckets (s3://...), and
-    @FILE for a list of these, one per line."""
+    """Videos, folders of videos or of numbered frames, globs, https addresses, buckets (s3://...), uploads
+    (upload: and their sha256), and @FILE for a list of these, one per line."""
     numbered_rate: Annotated[float, Field(gt=0, le=240)] = BucketInput.model_fields["frame_rate"].default
     """Frames per second of folders of numbered frames."""
     remote: bool = False
     """Let workers read buckets themselves, instead of copying their videos through this machine."""
     depth: Depth | None = None
     """Depth of the only video: a folder of numbered 16-bit PNG or TIFF files, or a NumPy file."""
-    sources_file: Path | None = None
+    sources_file: FilePath | None = None
     """JSON file that maps names of videos to what is known of them: licence, camera, depth, ..."""
     source: SourceFacts = SourceFacts()
     """What is known of every video."""
     sources: dict[str, PlanSource] = {}
-    """What is known of single videos, by name with or without suffix; it overrides `source`."""
+    """What is known of single videos, by name with or without suffix, or by the sha256 of an upload; it
+    overrides `source`."""
+    skipped: dict[ShortText, ProblemCode] = {}
+    """Videos that an earlier run left out, by name, with the code why; they are reported again."""
 
 
 class PlanOutput(RequestModel):
     """Where the dataset goes."""
 
-    folder: Path | None = None
+    folder: FilePath | None = None
     """Folder to download the dataset to; unset leaves it with the service."""
     formats: Names = []
     """Formats to export to, beside the dataset in `folder` (needs maquette-server)."""
@@ -80,6 +91,8 @@ class PlanOutput(RequestModel):
     def _check_formats(self) -> "PlanOutput":
         if self.formats and self.folder is None:
             raise ValueError("'formats' needs a 'folder' to write to")
+        if len(set(self.formats)) != len(self.formats):
+            raise ValueError("'formats' has a format twice")
         if strange := sorted(set(self.options) - set(self.formats)):
             raise ValueError(f"'options' has {', '.join(strange)}, which 'formats' has not")
         for name, options in self.options.items():

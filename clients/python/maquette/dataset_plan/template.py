@@ -43,7 +43,7 @@ SHOWN = {"text", "videos", "folder"}
 # tables with sections of their own
 SECTIONS = {"gates", "splits", "input", "output", "options", "source", "sources"}
 # set by the client, or too long for an example
-LEFT_OUT = {"name", "time_assumed", "world_from_cam", "actions", "action_names", "action_types"}
+LEFT_OUT = {"skipped", "name", "time_assumed", "world_from_cam", "actions", "action_names", "action_types"}
 
 
 def plan_template() -> str:

@@ -6,15 +6,17 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from maquette.contract.media import MediaRef
 from maquette.dataset_plan.errors import PlanError
 from maquette.dataset_plan.reading import read_sources
 from maquette.dataset_plan.schema import DatasetPlan, PlanDepth, PlanInput, PlanSource
+from maquette.dataset_plan.uploads import is_upload, parse_upload
 from maquette.sources.buckets import BucketVideo, find_bucket_videos, is_bucket
 from maquette.sources.folder_names import ends_with, name_apart
 from maquette.sources.folders import FrameFolder, find_videos
 from maquette.sources.globs import expand_globs, expand_lists, get_file_name
 
-Medium = Path | str | BucketVideo | FrameFolder
+Medium = Path | str | BucketVideo | FrameFolder | MediaRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +31,14 @@ class PlannedVideo:
         """What it is called in messages."""
         if isinstance(self.medium, FrameFolder):
             return str(self.medium.path)
+        if isinstance(self.medium, MediaRef):
+            return f"upload {self.medium.id}"
         return self.medium.name if isinstance(self.medium, BucketVideo) else str(self.medium)
 
     @property
     def bytes(self) -> int | None:
-        """Its size; None for an https address."""
-        if isinstance(self.medium, str):
+        """Its size; None for an https address and an upload."""
+        if isinstance(self.medium, str | MediaRef):
             return None
         return self.medium.stat().st_size if isinstance(self.medium, Path) else self.medium.bytes
 
@@ -84,7 +88,17 @@ def _find_all(
     for address in filter(is_bucket, [] if skip_buckets else addresses):
         for video in find_bucket_videos(address):
             yield FoundVideo(medium=video, path=video.path, is_numbered=video.is_frame_folder)
-    for source in expand_globs([address for address in addresses if not is_bucket(address)]):
+    for address in addresses:
+        if is_upload(address):
+            ref = _parse_upload(address)
+            yield FoundVideo(medium=ref, path=PurePosixPath(str(ref.id)))
+        elif not is_bucket(address):
+            yield from _find_files(address, depth_folders)
+
+
+def _find_files(address: str, depth_folders: Collection[Path]) -> Iterator[FoundVideo]:
+    """The videos of a file, a folder, a glob or an https address."""
+    for source in expand_globs([address]):
         if not isinstance(source, Path):
             folder = PurePosixPath(unquote(urlsplit(source).path)).parent
             yield FoundVideo(medium=source, path=folder / get_file_name(source))
@@ -94,6 +108,13 @@ def _find_all(
                 yield FoundVideo(medium=item, path=item.absolute())
             elif item.path.resolve() not in depth_folders:
                 yield FoundVideo(medium=item, path=item.path.resolve(), is_numbered=True)
+
+
+def _parse_upload(address: str) -> MediaRef:
+    try:
+        return parse_upload(address)
+    except ValueError as error:
+        raise PlanError(f"input.videos: {error}") from error
 
 
 def assign_facts(paths: Sequence[PurePath], sources: Mapping[str, PlanSource]) -> list[PlanSource]:
@@ -122,7 +143,8 @@ def assign_facts(paths: Sequence[PurePath], sources: Mapping[str, PlanSource]) -
 def _describe(video: FoundVideo, name: str, inputs: PlanInput, own: PlanSource) -> dict[str, Any]:
     """Merge what is known of every video with what is known of this one."""
     info = {
-        "name": name,
+        # what an upload is called is known where its facts say it
+        "name": None if isinstance(video.medium, MediaRef) else name,
         "time_assumed": video.is_numbered,
         **inputs.source.model_dump(exclude_none=True, exclude_unset=True),
         **own.model_dump(exclude_none=True, exclude_unset=True, exclude={"depth"}),

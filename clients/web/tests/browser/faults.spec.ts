@@ -29,7 +29,10 @@ test("a job that fails says why, and what to do", async ({ studio: page }) => {
   await page.goto(`${url()}/#/jobs/${id}`);
   await expect(page.getByText("asset_unreadable")).toBeVisible();
   await expect(page.getByText("send a splat or a mesh that can be read")).toBeVisible();
-  await expect(page.getByRole("button", { name: "Run again" })).toBeEnabled();
+  const before = page.url();
+  await page.getByRole("button", { name: "Run again" }).click();
+  await expect.poll(() => page.url()).not.toBe(before);
+  await expect(page.getByText("asset_unreadable")).toBeVisible();
 });
 
 for (const [room, control] of [["image", "Picture"], ["video", "Video"]] as const) {

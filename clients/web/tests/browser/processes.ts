@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { url } from "./page";
 
 const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
 
@@ -25,7 +24,7 @@ export function runPython(...command: string[]): string {
 }
 
 function findGateway(): Process {
-  const { port } = new URL(url());
+  const { port } = new URL(process.env["MAQUETTE_TEST_URL"] ?? "");
   const gateway = listProcesses().find(({ command }) => command.includes("service.server") && command.includes(`--port ${port}`));
   if (!gateway) throw new Error("no gateway runs");
   return gateway;

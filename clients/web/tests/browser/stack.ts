@@ -11,10 +11,12 @@ const START_SECONDS = 120;
 /** Start the embedded stack for all tests: the real gateway, queue and worker; returns what stops it. */
 export default async function start(): Promise<() => Promise<void>> {
   const folder = mkdtempSync(join(tmpdir(), "maquette-page-"));
+  const bucket = `file://${folder}/bucket`;
   const port = await findPort();
   const python = process.env["MAQUETTE_PYTHON"] ?? join(REPOSITORY, ".venv/bin/python");
   const stack = spawn(python, ["-m", "scripts.up", "--port", String(port), "--data", folder], {
     cwd: REPOSITORY,
+    env: { ...process.env, MAQUETTE_BUCKET_READ: bucket },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const output = await waitUntilReady(stack);
@@ -22,6 +24,7 @@ export default async function start(): Promise<() => Promise<void>> {
   process.env["MAQUETTE_TEST_KEY"] = /MAQUETTE_API_KEY=(\S+)/.exec(output)?.[1] ?? "";
   process.env["MAQUETTE_TEST_LINK"] = /http\S+#\/login\/\S+/.exec(output)?.[0] ?? "";
   process.env["MAQUETTE_TEST_FOLDER"] = folder;
+  process.env["MAQUETTE_TEST_BUCKET"] = bucket;
   return async () => {
     stack.kill("SIGTERM");
     await new Promise((resolve) => stack.once("exit", resolve));

@@ -20,7 +20,7 @@ FLIP = np.diag(CAMERA_FROM_MHR)
 
 
 def person_parameters(box: np.ndarray) -> np.ndarray:
-    """The 204 parameters that the fake finds in a box, as float32 tells them."""
+    """The 204 parameters that the fake finds in a box, as float32."""
     return random_parameters(int(np.asarray(box, dtype=np.float32).sum())).astype(np.float32)
 
 

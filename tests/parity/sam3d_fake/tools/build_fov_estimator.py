@@ -1,4 +1,4 @@
-"""FAKE tools.build_fov_estimator: tells the intrinsics that its checkpoint holds, as JSON."""
+"""FAKE tools.build_fov_estimator: returns the intrinsics that its checkpoint holds as JSON."""
 
 import json
 from pathlib import Path

@@ -116,14 +116,16 @@ def test_a_second_export_never_overwrites(data: Dataset, run: Any, tmp_path: Pat
     assert (tmp_path / "coco" / "train.json").stat().st_mtime_ns == before
 
 
-def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Path) -> None:
+def test_nothing_a_single_frame_and_no_track_can_be_exported(data: Dataset, tmp_path: Path) -> None:
     clip = next(clip for clip in data.clips() if clip.source.name == "room")
     tables = {name: getattr(clip, name) for name in ("captions", "concepts", "tracks")}
     for name in ("frames", "cameras", "observations"):
         tables[name] = [row for row in getattr(clip, name) if row.frame == 0]
     row = replace(clip.row, frames=1, last_frame=clip.row.first_frame, frame_rate=None)
     one = SceneClip.from_tables(row, clip.source, tables)
-    for kind, clips in (("none", []), ("one", [one])):
+    # nothing was found in it
+    bare = SceneClip.from_tables(row, clip.source, {name: tables[name] for name in ("frames", "cameras")})
+    for kind, clips in (("none", []), ("one", [one]), ("bare", [bare])):
         publish_clips(clips, tmp_path / kind / "dataset", "test")
         for name in sorted(set(EXPORTERS) - HEAVY):
             load_exporter(name).write(Dataset(tmp_path / kind / "dataset"), tmp_path / kind / name)
@@ -133,7 +135,7 @@ def test_nothing_and_a_single_frame_can_be_exported(data: Dataset, tmp_path: Pat
             if clips and not note["left_out"]:
                 paths = [file for file in files if file.name != "maquette.json"]
                 named = any(clip.id in str(file) or clip.row.split in str(file) for file in paths)
-                assert named or any(clip.id.encode() in file.read_bytes() for file in paths)
+                assert named or any(clip.id.encode() in file.read_bytes() for file in paths), name
     pair = json.loads((tmp_path / "one" / "neural-assets" / "index.json").read_text())["pairs"][0]
     assert (pair["source"], pair["target"], pair["background_known"]) == (0, 0, True)
 

@@ -145,7 +145,7 @@ def test_examples_of_tfds_are_read_without_our_additions(data: Dataset) -> None:
     stated = {**given, "metadata": {**own, "video_name": b"17"}, "instances": instances}
     back = import_example(stated, split="test")
     assert back.source.name == "17" and back.row.split == "test"
-    # MOVi tells no rate; its videos are made of 12 frames a second
+    # MOVi stores no rate; its videos have 12 frames per second
     assert back.row.frame_rate == 12 and back.source.flags == ("time_assumed",)
     for row, other in zip(clip.observations, back.observations, strict=True):
         assert all_close(clip.corners(row), back.corners(other))  # type: ignore[arg-type]
@@ -233,7 +233,7 @@ def test_spatialvid_reads_back_with_its_own_conventions(data: Dataset, tmp_path:
         folder = tmp_path / "annotations" / listed[clip.id]["annotation path"]
         lines = (folder / "indexes.txt").read_text().splitlines()
         frames = [int(line.split()[1]) for line in lines]
-        # 12 frames a second: 0.2 s are two frames
+        # 12 frames per second: 0.2 s are two frames
         assert frames == [0, 2, 4, 6, 8, 10]
         poses, k = np.load(folder / "poses.npy"), np.load(folder / "intrinsics.npy")
         for number, frame in enumerate(frames):

@@ -1,5 +1,6 @@
 """SMPL-X from our bodies, with a model file that is made up here: the real one is not ours to ship."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from typer.testing import CliRunner
 from tests.support.synthetic_bodies import make_body
 from workers.engines.bodies.anny import load_anny
 from workers.engines.bodies.joint_names import map_humanoid_joints
+from workers.engines.bodies.rig import skin_rig
+from workers.engines.bodies.smplx.derivatives import BodyPoints, BodyPose
 from workers.engines.bodies.smplx.fitting import UNITY, fit_smplx
 from workers.engines.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
-from workers.formats.annotated_arrays import write_npz
+from workers.formats.annotated_arrays import AnnotatedArray, write_npz
 from workers.jobs.bodies.body_record import describe_body, list_body_arrays
 from workers.smplx_cli import app
 
@@ -115,6 +118,97 @@ def test_the_command(file: Path, tmp_path: Path) -> None:
     with np.load(out) as data:
         assert data["betas"].shape == (10,) and data["body_pose"].shape == (21, 3)
         assert float(data["surface_error_m"]) < 0.012
+
+
+def test_derivatives_are_what_small_steps_do(file: Path) -> None:
+    model, rng = SmplxModel.load(file), np.random.default_rng(3)
+    points = BodyPoints(model, np.arange(0, len(model.template), 500))
+    rotations = Rotation.from_rotvec(0.4 * rng.normal(size=(22, 3))).as_matrix()
+    pose = BodyPose(rng.normal(size=10), rotations, rng.normal(size=3))
+    at, step = points.linearise(pose), 1e-6
+    for column in (0, 4, 3 * 16 + 1, 3 * 21 + 2, 66, 68, 69, 75):
+        moved = points.linearise(pose.move(step * np.eye(79)[column], points.parents))
+        np.testing.assert_allclose(
+            (moved.points - at.points) / step, at.by_points[:, :, column], atol=1e-4, err_msg=str(column)
+        )
+        np.testing.assert_allclose((moved.joints - at.joints) / step, at.by_joints[:, :, column], atol=1e-4)
+    angles = Rotation.from_matrix(rotations).as_rotvec()
+    np.testing.assert_allclose(at.joints, model.pose(pose.betas, angles, pose.translation)[1], atol=1e-9)
+
+
+@pytest.fixture
+def track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Any]]:
+    """A track of four frames, the second without a body, and the bodies; two frames decide the shape."""
+    monkeypatch.setattr("workers.engines.bodies.smplx.fitting.SHAPE_FRAMES", 2)
+    built = make_body()
+    arms = [built.rig.joint_names.index(name) for name in ("upperarm01_L", "upperleg01_R")]
+    rotations, bodies = np.tile(built.rig.rotations, (4, 1, 1)), []
+    roots = built.rig.root_translation + np.outer(np.arange(4), [0.1, 0, 0.05])
+    for frame in range(4):
+        turn = Rotation.from_rotvec([0, 0, 0.15 * frame])
+        for joint in arms:
+            own = Rotation.from_quat(rotations[frame, joint], scalar_first=True)
+            rotations[frame, joint] = (own * turn).as_quat(scalar_first=True)
+        bodies.append(replace(built.rig, rotations=rotations[frame], root_translation=roots[frame]))
+    rotations[1], roots[1] = np.nan, np.nan
+    columns = list_body_arrays(built, vertices=False)
+    columns |= {
+        "joint_rotations": AnnotatedArray(rotations, "local rotations"),
+        "root_translation": AnnotatedArray(roots, "root"),
+        "frames": AnnotatedArray(np.arange(7, 11), "frames"),
+        "seconds": AnnotatedArray(np.arange(4) / 30, "seconds"),
+        "state": AnnotatedArray(np.array([1, 0, 1, 1]), "state"),
+    }
+    path = tmp_path / "track-001.npz"
+    path.write_bytes(write_npz(describe_body(built, "test"), columns))
+    return path, bodies
+
+
+def convert(*words: Any) -> Any:
+    return CliRunner().invoke(app, ["convert", *map(str, words)])
+
+
+def test_a_track_keeps_one_shape(file: Path, track: tuple[Path, list[Any]], tmp_path: Path) -> None:
+    path, bodies = track
+    out = tmp_path / "smplx.npz"
+    result = convert(path, "--model", file, "--out", out)
+    assert result.exit_code == 0, result.output
+    with np.load(out) as data:
+        fields = dict(data)
+    assert fields["betas"].shape == (10,) and fields["body_pose"].shape == (4, 21, 3)
+    assert fields["frames"].tolist() == [7, 8, 9, 10]
+    assert [np.isnan(fields[name][1]).all() for name in ("global_orient", "body_pose", "transl")] == [
+        True
+    ] * 3
+    model = SmplxModel.load(file)
+    for frame in (0, 2, 3):
+        pose = np.vstack([fields["global_orient"][frame], fields["body_pose"][frame]])
+        vertices, _ = model.pose(fields["betas"], pose, fields["transl"][frame])
+        gaps = np.linalg.norm(vertices - skin_rig(bodies[frame])[::3], axis=1)
+        assert fields["surface_error_m"][frame] < 0.012 and gaps.mean() < 0.03
+
+
+def test_the_map_of_mhr_gives_the_places_of_all_vertices(
+    file: Path, track: tuple[Path, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, bodies = track
+    out, mapping = tmp_path / "smplx.npz", tmp_path / "mhr2smplx_mapping.npz"
+    rig = bodies[0]
+    corners = np.arange(0, len(rig.rest_vertices), 3)
+    # a face that begins at each vertex, whose whole weight lies there
+    order = {int(corner): row for row, corner in reversed(list(enumerate(rig.faces.ravel())))}
+    places = np.array([order[int(corner)] for corner in corners])
+    np.savez(mapping, triangle_ids=places // 3, baryc_coords=np.eye(3)[places % 3])
+    refused = convert(path, "--model", file, "--map", mapping, "--out", out)
+    assert refused.exit_code == 1 and "lod 1" in refused.output
+    monkeypatch.setattr("workers.smplx_cli.MHR_VERTICES", len(rig.rest_vertices))
+    result = convert(path, "--model", file, "--map", mapping, "--out", out)
+    assert result.exit_code == 0, result.output
+    with np.load(out) as data:
+        assert np.nanmax(data["surface_error_m"]) < 0.006
+    np.savez(mapping, triangle_ids=places[1:] // 3, baryc_coords=np.eye(3)[places[1:] % 3])
+    refused = convert(path, "--model", file, "--map", mapping, "--out", out)
+    assert refused.exit_code == 1 and "mhr2smplx_mapping.npz for SMPL-X" in refused.output
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:

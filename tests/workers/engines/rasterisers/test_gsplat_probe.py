@@ -2,15 +2,21 @@
 
 import logging
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.support.splats import random_splat
 from workers.engines.rasterisers import choice
 from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
 from workers.engines.rasterisers.protocol import RasteriserMissing
+from workers.geometry.cameras import Camera
+from workers.geometry.posed_cameras import PosedCamera
+from workers.geometry.poses import Similarity
 
 
 class FakeTensor:
@@ -89,6 +95,22 @@ def test_a_gsplat_that_cannot_render_is_missing_and_numba_says_why(
     with caplog.at_level(logging.WARNING):
         assert choice.choose_rasteriser().name == "numba"
     assert "another rasteriser is used: gsplat is installed" in caplog.text
+
+
+def test_gsplat_is_given_the_coefficients_of_all_degrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, Any]] = []
+
+    def record(*tensors: Any, sh_degree: int | None = None, **_: Any) -> Any:
+        asked.append((tensors[4].values.shape, sh_degree))
+        return white()
+
+    install(monkeypatch, record)
+    torch: Any = sys.modules["torch"]
+    monkeypatch.setattr(torch, "no_grad", nullcontext, raising=False)
+    splat = replace(random_splat(5), harmonics=np.zeros((5, 8, 3), np.float32))
+    view = PosedCamera(Camera(1, 1, 1.0, 1.0, 0.5, 0.5), Similarity())
+    GsplatRasteriser().render(splat, view)
+    assert asked == [((1, 3), None), ((5, 9, 3), 2)]
 
 
 def test_a_gsplat_that_renders_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,12 +78,15 @@ class CJepaSlots(Exporter):
             spool = _Spool(folder)
             for clip, part in writer.build_parts(partial(self._build_part, space), writer.all_clips()):
                 lost, tracks = (np.asarray(part[name]).tolist() for name in ("lost", "tracks"))
+                if not tracks:
+                    writer.leave_out(clip, "no track is seen in frame 0")
+                    continue
                 if lost:
                     writer.leave_out(clip, "no slot: not seen in frame 0, or too many", tracks=lost)
                 arrays = {name: np.asarray(part[name]) for name in part if name not in ("lost", "tracks")}
                 if arrays:
                     spool.add(clip, tracks, arrays)
-                elif tracks:
+                else:
                     writer.leave_out(clip, "its actions or its camera are not known in every frame")
             normalisation = spool.compute_normalisation()
             for name in spool.names:

@@ -55,11 +55,13 @@ class CJepa(Exporter):
         for split, clips in writer.clips_by_split().items():
             with TarShardWriter(writer, split, self.largest) as shards:
                 for clip, files in writer.build_parts(partial(self._build_sample, categories), clips):
+                    if not files:
+                        writer.leave_out(clip, "no track is seen in frame 0")
+                        continue
                     late = sorted({track.track for track in clip.tracks} - set(choose_slots(clip, self.seed)))
                     if late:
                         writer.leave_out(clip, "not seen in frame 0", tracks=late)
-                    if files:
-                        shards.write(clip.id, files)
+                    shards.write(clip.id, files)
 
     def _build_sample(self, categories: dict[str, int], clip: SceneClip) -> Part:
         """The files of a clip; none when nothing is seen in frame 0."""

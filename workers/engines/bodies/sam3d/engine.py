@@ -74,7 +74,7 @@ class Sam3dBody:
             limits=(
                 "metres come from the network's prior",
                 "faces keep a neutral expression",
-                "visibility tells what is inside the image, not what is hidden",
+                "visibility says what is inside the image, not what is hidden",
             ),
             weights=weights,
             settings={

@@ -4,6 +4,7 @@ The scores are those of transformers' `post_process_instance_segmentation`: sigm
 sigmoid of the presence.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3.kernels import remove_small_areas, suppress_overlaps
-from workers.engines.concepts.sam3.settings import PostprocessConfig
+from workers.engines.concepts.sam3.settings import BackendSettings, PostprocessConfig
 from workers.engines.concepts.sam3.upsample import upsample_with_runs
-from workers.engines.protocols import SegmentedInstance
+from workers.engines.protocols import GroundingQuery, SegmentedInstance
 from workers.geometry.borders import truncation_flags
 from workers.geometry.boxes import bounding_box
 
@@ -77,6 +78,21 @@ def build_instances(
         for score, (mask, runs), stability in zip(scores, masks, measure_stabilities(logits), strict=True)
         if mask.any()
     ]
+
+
+def build_query_instances(
+    query: GroundingQuery, raw: Sequence[RawDetections], settings: BackendSettings
+) -> list[SegmentedInstance]:
+    """The instances of a query from the outputs for each of its phrases, best first within a phrase."""
+    limits = query.thresholds or [None] * len(query.phrases)
+    config = settings.clean_with(query.cleanup)
+    instances: list[SegmentedInstance] = []
+    for index, (each, threshold) in enumerate(zip(raw, limits, strict=True)):
+        label = query.phrases[index]
+        instances += build_instances(
+            each, query.handle.size, config, threshold=threshold, prompt=index, label=label
+        )
+    return instances
 
 
 def build_semantic_map(raw: RawDetections, size: tuple[int, int]) -> NDArray[np.float32]:

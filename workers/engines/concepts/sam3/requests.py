@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from workers.engines.protocols import Box, TrackPrompts
 
 # what both backends can do
-CAPABILITIES = ("phrases", "boxes", "points", "masks", "exemplars", "video", "mask_cleanup", "semantic_map")
+CAPABILITIES = (
+    "phrases",
+    "boxes",
+    "points",
+    "masks",
+    "exemplars",
+    "video",
+    "mask_cleanup",
+    "semantic_map",
+    "image_batch",
+    "video_exemplars",
+)
 
 
 def check_exemplars(boxes: Sequence[Box], labels: Sequence[int]) -> None:

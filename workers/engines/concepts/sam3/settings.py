@@ -61,6 +61,8 @@ class BackendSettings(EngineSettings):
     """Holes and specks up to this many pixels of the model's 288 x 288 masks are removed; 0 keeps them."""
     mask_chunk: int = 8
     """Masks per pass of the mask upsampler."""
+    phrase_chunk: int = 4
+    """Pairs of image and phrase per pass of the detector."""
     cache_bytes: int = 2 * 2**30
     """Memory for embeddings of images."""
     max_objects: int = 128
@@ -110,13 +112,11 @@ class Sam3Settings(BackendSettings):
     """`sdpa` is PyTorch's own attention, which chooses a kernel; `flash` needs the package `flash-attn` and
     is not for float32; `eager` multiplies plain matrices."""
     compile: Compile = "off"
-    """Compile the image encoder by `torch.compile`: `default`, or `max-autotune`, which also times kernels;
-    the first pictures then take minutes."""
+    """Compile the image encoder by `torch.compile`: `default`, `reduce-overhead` with CUDA graphs, or
+    `max-autotune`, which also times kernels; the first pictures then take minutes."""
     pad_geometry: bool = True
     """Give text-only calls the empty geometry token that Meta's own code always has, and that all published
     figures were measured with."""
-    phrase_chunk: int = 4
-    """Phrases per pass of the decoder."""
     phrase_cache_bytes: int = 64 * 2**20
     """Memory for embeddings of phrases."""
     pointer_history: int = 64

@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou
+from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou, resample_mask
 from workers.engines.objects.single_view.hypotheses import ShapeFit, ShapeName, build_parametric_fit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.least_squares import minimise_from_starts
 from workers.engines.objects.single_view.mask_view import MaskView
+from workers.engines.objects.single_view.measured_cuboid import SIGNS, refine_box
+from workers.engines.objects.single_view.registration import MIN_SAMPLES, compare_with_depth, sample_depth
+from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
 
 Array = NDArray[np.float64]
@@ -35,9 +38,10 @@ USUAL_PITCH = 25.0
 PITCH_DEVIATION, ROLL_DEVIATION, LOG_SIDE_DEVIATION = 30.0, 8.0, 3.0
 # A covered sample's edge lies this far beyond its centre, in samples, in the mean over directions.
 HALF_SAMPLE = 0.4
+# Rounds in which what pixels lose of a box's outline is measured on the fit itself.
+PIXEL_ROUNDS = 1
 # Squares along each edge of a side of the mesh, so that vertex colours have room.
 DIVISIONS = 16
-SIGNS = np.array(list(product((-0.5, 0.5), repeat=3)))
 # Corners of the six sides, in order around each, counter-clockwise from outside.
 SIDES = np.array(
     [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], dtype=np.int64
@@ -62,7 +66,10 @@ class CuboidHypothesis:
         cuboid = fit_cuboid(coarse)
         required = MIN_IOU_EXPECTED if prior.expects(self.name) else MIN_IOU
         if cuboid.iou >= min(required, attainable_iou(coarse.mask)):
-            yield build_parametric_fit(self.name, cuboid.mesh(), cuboid.axes(), cuboid.iou, view, prior)
+            refined = None if view.depth is None else refine_cuboid(cuboid, view)
+            measured = None if refined is None else compare_with_depth(*refined.mesh(), view)
+            axes = (refined or cuboid).axes()
+            yield build_parametric_fit(self.name, cuboid.mesh(), axes, cuboid.iou, view, prior, measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +105,7 @@ class Cuboid:
 
 def fit_cuboid(coarse: CoarseMask) -> Cuboid:
     """The box that matches the mask's convex hull best, at about z = 1."""
-    hull = cv2.convexHull(coarse.pixels().astype(np.int32))[:, 0] + 0.5
-    hull = np.asarray(hull, dtype=np.float64)
-    angles = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
-    normals = np.stack([np.cos(angles), np.sin(angles)])
-    support = (hull @ normals).max(axis=0) + HALF_SAMPLE
+    hull, normals, support = _measure_support(coarse)
     centre = (hull.min(axis=0) + hull.max(axis=0)) / 2
     size = float(np.ptp(hull, axis=0).max()) / coarse.focal_length()
 
@@ -117,6 +120,41 @@ def fit_cuboid(coarse: CoarseMask) -> Cuboid:
     pixels = np.round(coarse.camera.project(corners) * 16 - 8).astype(np.int32)
     cv2.fillConvexPoly(outline, cv2.convexHull(pixels), 1, cv2.LINE_8, 4)
     return Cuboid(corners, mask_iou(outline > 0, coarse.mask))
+
+
+def refine_cuboid(cuboid: Cuboid, view: MaskView) -> Cuboid | None:
+    """The box in metres that outline and depth determine together; None where the map says too little."""
+    coarse = view.coarse
+    rays, measured = sample_depth(view)
+    if len(rays) < MIN_SAMPLES:
+        return None
+    _, normals, support = _measure_support(coarse)
+    corners = refine_box(cuboid.corners, coarse, normals, support, rays, measured)
+    for _ in range(PIXEL_ROUNDS):
+        lost = _measure_lost_support(corners, view, normals)
+        corners = refine_box(corners, coarse, normals, support + lost, rays, measured)
+    return Cuboid(corners, cuboid.iou)
+
+
+def _measure_lost_support(corners: Array, view: MaskView, normals: Array) -> Array:
+    """By how much (D,) the pixels of a box's mask fall short of its outline, in samples."""
+    vertices, faces = Cuboid(corners, 1.0).mesh()
+    drawn = silhouette(vertices, faces, view.camera)
+    if not drawn.any():
+        return np.zeros(normals.shape[1])
+    own = resample_mask(drawn, view.camera)
+    _, _, support = _measure_support(own)
+    exact = (own.camera.project(corners) @ normals).max(axis=0)
+    return np.asarray((exact - support) * view.coarse.focal_length() / own.focal_length())
+
+
+def _measure_support(coarse: CoarseMask) -> tuple[Array, Array, Array]:
+    """The mask's convex hull (H, 2) in samples, directions (2, D), and its support (D,) along them."""
+    hull = cv2.convexHull(coarse.pixels().astype(np.int32))[:, 0] + 0.5
+    hull = np.asarray(hull, dtype=np.float64)
+    angles = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
+    normals = np.stack([np.cos(angles), np.sin(angles)])
+    return hull, normals, (hull @ normals).max(axis=0) + HALF_SAMPLE
 
 
 def _list_starts(centre: Array) -> Array:

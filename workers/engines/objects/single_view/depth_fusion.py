@@ -5,52 +5,60 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from workers.engines.objects.single_view.depth_noise import FINE_NOISE, estimate_noise
+from workers.engines.objects.single_view.mask_view import MaskView
+
 Array = NDArray[np.float64]
-# Usable values that a map needs inside the mask, in pixels and as a share of it. Chosen, not measured.
-MIN_PIXELS, MIN_SHARE = 16, 0.02
-# Depth within so many pixels of the rim mixes with the background.
-EDGE_PIXELS = 1.5
+# A point takes the values of pixels at most so far away, in pixels: points of the rim lie between pixels.
+REACH_PIXELS = 1.0
 # A measured value is believed up to so many expected errors away from the prediction, and within bounds in
 # sizes of the object.
-TRUSTED_ERRORS, LEAST_TRUSTED, MOST_TRUSTED = 6.0, 0.25, 0.5
-# Neighbours over which what was measured corrects the prediction in holes and at the rim.
-NEIGHBOURS = 8
+TRUSTED_ERRORS, LEAST_TRUSTED, MOST_TRUSTED = 6.0, 0.4, 0.6
+# Neighbours over which what was measured corrects the prediction in holes and at the rim, and over which a
+# noisy map is averaged.
+NEIGHBOURS, NOISY_NEIGHBOURS = 8, 32
 ROUNDS = 5
 
 
 def fuse_depth(
-    depth: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    pixels: Array,
-    inside: Array,
-    front: Array,
-    back: Array,
-    error: Array,
-    extent: float,
+    view: MaskView, pixels: Array, front: Array, back: Array, error: Array, extent: float
 ) -> tuple[Array, Array] | None:
-    """Front and back (N,) in metres at pixels (N, 2), or None where the map says too little.
+    """Front and back (N,) in metres at pixels (N, 2), or None where the view's depth says too little.
 
-    `depth` (H, W) is z in metres; `inside` (N,) the distance to the rim in pixels; `front`, `back` and
-    `error` (N,) are predicted with the object at about z = 1, and `extent` is its size there. The scale is
-    the robust ratio of measured and predicted depth. Points without a believed value take the prediction,
-    moved by the residuals of their neighbours.
+    `front`, `back` and `error` (N,) are predicted with the object at about z = 1, and `extent` is its size
+    there. The scale is the robust ratio of measured and predicted depth. Points without a believed value take
+    the prediction, moved by the residuals of their neighbours.
     """
-    usable = mask & np.isfinite(depth) & (depth > 0)
-    if int(usable.sum()) < max(MIN_PIXELS, MIN_SHARE * int(mask.sum())):
+    if view.depth is None or not view.own_depth.any():
         return None
-    measured, known = read_depth(depth, usable, pixels)
-    known &= inside > EDGE_PIXELS
+    measured, known = read_depth(view.depth, view.own_depth, pixels)
     if int(known.sum()) < 3:
         return None
     scale, believed = _fit_scale(measured, front, known, error, extent)
-    residual = measured - scale * front
-    tree = cKDTree(pixels[believed])
-    count = min(NEIGHBOURS, int(believed.sum()))
-    _, nearest = tree.query(pixels, k=count)
-    shift = np.median(residual[believed][nearest.reshape(len(pixels), -1)], axis=1)
-    shift[believed] = residual[believed]
+    shift = spread_residuals(measured - scale * front, believed, pixels, estimate_noise(view))
     fused = scale * front + shift
     return fused, np.maximum(scale * back, fused)
+
+
+def spread_residuals(residual: Array, believed: NDArray[np.bool_], pixels: Array, noise: float) -> Array:
+    """By how much (N,) a prediction is moved at pixels (N, 2), from the residuals of what was measured.
+
+    Believed points, of which there are some, move by their own residual, or by the median of their
+    neighbours' where the map is noisy (`noise` in sizes of the object); the others by that of the nearest
+    believed ones.
+    """
+    tree, known = cKDTree(pixels[believed]), residual[believed]
+    if noise > FINE_NOISE:
+        return _take_local_median(tree, known, pixels, NOISY_NEIGHBOURS)
+    shift = _take_local_median(tree, known, pixels, NEIGHBOURS)
+    shift[believed] = known
+    return shift
+
+
+def _take_local_median(tree: cKDTree, values: Array, pixels: Array, count: int) -> Array:
+    """The median (N,) of the values of the nearest points of a tree."""
+    _, nearest = tree.query(pixels, k=min(count, len(values)))
+    return np.asarray(np.median(values[nearest.reshape(len(pixels), -1)], axis=1))
 
 
 def _fit_scale(
@@ -72,12 +80,12 @@ def _fit_scale(
 def read_depth(
     depth: NDArray[np.float32], usable: NDArray[np.bool_], pixels: Array
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """The map at pixels (N, 2) between its values, and where these are usable."""
-    source = ndimage.distance_transform_edt(~usable, return_distances=False, return_indices=True)
+    """The map at pixels (N, 2) between its usable values, of which there are some, and which are near one."""
+    distance, source = ndimage.distance_transform_edt(~usable, return_indices=True)
     filled = depth[source[0], source[1]].astype(np.float64)
     where = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
     values = ndimage.map_coordinates(filled, where, order=1, mode="nearest")
     height, width = usable.shape
     column = np.clip(pixels[:, 0], 0, width - 1).astype(np.int64)
     row = np.clip(pixels[:, 1], 0, height - 1).astype(np.int64)
-    return np.asarray(values), usable[row, column]
+    return np.asarray(values), np.asarray(distance[row, column] <= REACH_PIXELS, dtype=np.bool_)

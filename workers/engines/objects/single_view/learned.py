@@ -130,10 +130,8 @@ def build_learned_surface(view: MaskView) -> Surface:
     is_metric = False
     if view.depth is not None:
         fused = fuse_depth(
-            view.depth,
-            view.mask,
+            view,
             sheet.points,
-            thickness.distance(sheet.points),
             front,
             back,
             predicted.sample(predicted.error, rays),

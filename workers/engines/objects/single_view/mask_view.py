@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou, resample_mask
+from workers.engines.objects.single_view.depth_edges import find_own_depth
 from workers.engines.objects.single_view.outline import Lattice, clean_mask, fit_lattice
 from workers.engines.protocols import Mask, Rgb
 from workers.geometry.borders import touches_border
@@ -63,6 +64,21 @@ class MaskView:
     def is_truncated(self) -> bool:
         """Whether the border of the image cuts the object."""
         return touches_border(self.given)
+
+    @cached_property
+    def own_depth(self) -> Mask:
+        """Pixels (H, W) of the cleaned mask whose depth is known and the object's own."""
+        if self.depth is None:
+            return np.zeros(self.mask.shape, dtype=np.bool_)
+        return find_own_depth(self.depth, self.mask, self.camera)
+
+    @cached_property
+    def measured_size(self) -> float:
+        """The longer side of the mask's extent in metres, at the median of the object's own depth."""
+        assert self.depth is not None
+        x0, y0, x1, y1 = mask_extent(self.mask)
+        focal_length = float(np.sqrt(self.camera.fx * self.camera.fy))
+        return max(x1 - x0, y1 - y0) / focal_length * float(np.median(self.depth[self.own_depth]))
 
     @property
     def is_parametric(self) -> bool:

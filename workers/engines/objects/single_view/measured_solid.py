@@ -3,12 +3,15 @@
 The outline and the back are the solid's; where the depth map shows a front inside it, it is hollow.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from workers.engines.objects.single_view.closed_sheet import close_sheet
-from workers.engines.objects.single_view.depth_fusion import EDGE_PIXELS, read_depth
+from workers.engines.objects.single_view.depth_fusion import read_depth, spread_residuals
+from workers.engines.objects.single_view.depth_noise import estimate_noise
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.relaxation import spread_evenly
 from workers.engines.objects.single_view.surface import Surface, surface_from_closed_sheet
@@ -22,8 +25,11 @@ Array = NDArray[np.float64]
 MIN_THICKNESS = 0.01
 
 
-def build_measured_solid(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Surface:
-    """The surface of a view's outline between what was measured and the back of a mesh (V, 3) in metres."""
+def build_measured_solid(vertices: Array, faces: NDArray[np.int64], axes: Array, view: MaskView) -> Surface:
+    """The surface of a view's outline between what was measured and the back of a mesh (V, 3) in metres.
+
+    `axes` (3, 3) has the solid's x, y (up) and z (to the camera) as rows.
+    """
     assert view.depth is not None
     sheet = triangulate(view.lattice)
     thickness = estimate_thickness(view.lattice, sheet)
@@ -33,16 +39,17 @@ def build_measured_solid(vertices: Array, faces: NDArray[np.int64], view: MaskVi
     front, back = (
         _read_samples(depth, camera.project(rays)) for depth in _rasterize_both(vertices, faces, camera)
     )
-    usable = view.mask & np.isfinite(view.depth) & (view.depth > 0)
-    measured, known = read_depth(view.depth, usable, sheet.points)
-    least = MIN_THICKNESS * float(np.ptp(vertices, axis=0).max())
-    inside = known & (thickness.distance(sheet.points) > EDGE_PIXELS) & (measured < back)
-    front = np.where(inside, measured, front)
-    back = np.maximum(back, front + least)
+    measured, known = read_depth(view.depth, view.own_depth, sheet.points)
+    size = float(np.ptp(vertices, axis=0).max())
+    believed = known & (measured < back)
+    if believed.any():
+        shift = spread_residuals(measured - front, believed, sheet.points, estimate_noise(view))
+        front = np.where(believed, front + shift, front)
+    back = np.maximum(back, front + MIN_THICKNESS * size)
     inner = sheet.inner
     rim = (front[inner:] + back[inner:]) / 2
     closed = close_sheet(sheet, view.camera, front[:inner], back[:inner], rim)
-    return surface_from_closed_sheet(closed, thickness, is_metric=True)
+    return replace(surface_from_closed_sheet(closed, thickness, is_metric=True), axes=axes)
 
 
 def _rasterize_both(vertices: Array, faces: NDArray[np.int64], camera: Camera) -> tuple[Array, Array]:

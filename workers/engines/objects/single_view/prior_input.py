@@ -136,7 +136,7 @@ def _normalise_depth(
     """Depth relative to its median in sizes of the object, and where it is known, as (2, SIDE, SIDE)."""
     weight = _shrink(known, factor)
     mean = _shrink(depth * known, factor) / np.maximum(weight, 1e-6)
-    valid = (weight > 0.5) & inside
+    valid = (weight > 0) & inside
     if not valid.any():
         return np.zeros((2, SIDE, SIDE), dtype=np.float32)
     median = float(np.median(mean[valid]))

@@ -1,9 +1,12 @@
 """An object from one view: the shape that explains its mask best, coloured by the image."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.confidence import is_tiny, rate_confidence
+from workers.engines.objects.single_view.depth_noise import scale_to_depth, shows_shape
 from workers.engines.objects.single_view.hypotheses import ShapeFit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
@@ -36,8 +39,7 @@ def reconstruct_view(
     camera = camera or Camera.assumed(mask.shape[1], mask.shape[0])
     view = MaskView.from_mask(mask, camera, depth, image)
     prior = LabelPrior.from_label(label)
-    fit = select(fit_hypotheses(view, prior))
-    surface = fit.build_surface()
+    fit, surface = explain_view(view, prior)
     texture = complete_texture(image, view.mask)
     mesh, pose = surface.to_object_frame(texture)
     unseen = surface.build_splat(mesh, texture, splat_size, seed)
@@ -55,6 +57,18 @@ def reconstruct_view(
         flags=_list_flags(view, prior, fit, surface, iou),
         photo=build_photo_texture(image, view.mask, surface.pixels),
     )
+
+
+def explain_view(view: MaskView, prior: LabelPrior) -> tuple[ShapeFit, Surface]:
+    """The shape that explains a view best, and its surface, in metres where the view has usable depth.
+
+    Depth that is too noisy to show a shape determines the distance alone.
+    """
+    if view.depth is None or shows_shape(view):
+        fit = select(fit_hypotheses(view, prior))
+        return fit, fit.build_surface()
+    fit = select(fit_hypotheses(replace(view, depth=None), prior))
+    return fit, scale_to_depth(fit.build_surface(), view)
 
 
 def _list_flags(

@@ -7,18 +7,16 @@ how deep the shape is. The four numbers follow from a robust linear fit to what 
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.objects.single_view.depth_fusion import read_depth
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.geometry.mesh_renderer import rasterize
 
 Array = NDArray[np.float64]
 # Usable samples that a map needs. Chosen, not measured.
 MIN_SAMPLES = 16
-# Depth within so many pixels of the rim mixes with the background.
-EDGE_PIXELS = 1.5
 # Differences in depth, in sizes of the object, beyond which a sample counts little, round by round: those of
 # hollows and outliers.
 REACHES = (0.2, 0.15, 0.1, 0.08, 0.06, 0.05, 0.05, 0.05)
@@ -29,41 +27,40 @@ RIDGE = 3e-3
 STARTS = (0.5, 0.15)
 # Bounds of b, relative to scaling: how much deeper or flatter a shape may become.
 MIN_STRETCH, MAX_STRETCH = 0.5, 2.0
-# Difference in depth, in sizes of the object, within which a sample agrees with the shape.
-AGREEMENT = 0.03
-# Shares of samples that agree with a hollow shape at least, and that lie before it at most.
-HOLLOW_AGREEMENT, MAX_BEFORE = 0.25, 0.1
+# Differences in depth, in sizes of the object, within which a sample agrees with the shape, and lies on it.
+AGREEMENT, EXACT = 0.03, 0.01
+# Share of samples that agree with a shape which is not hollow; shares that agree with a hollow one at least,
+# and that lie before it at most.
+REQUIRED_AGREEMENT, HOLLOW_AGREEMENT, MAX_BEFORE = 0.7, 0.25, 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Vertices (V, 3) in metres, and what the map says about the shape.
+    """Vertices (V, 3) in metres, faces (F, 3), and what the map says about the shape.
 
-    `agreeing` is the share of the measured samples within 3% of the object's size of its surface, `before`
-    the share of those that lie farther in front of it.
+    Shares of the measured samples: `agreeing` within 3% of the object's size of its surface, `exact` within
+    1%, and `before` those that lie more than 3% in front of it. `score` compares shapes.
     """
 
     vertices: Array
+    faces: NDArray[np.int64]
     agreeing: float
+    exact: float
     before: float
+    score: float
 
     @property
-    def is_hollow(self) -> bool:
-        """Whether samples that do not agree lie inside the shape, and enough others agree."""
-        return self.agreeing >= HOLLOW_AGREEMENT and self.before <= MAX_BEFORE
+    def is_confirmed(self) -> bool:
+        """Whether depth agrees with the shape, or shows a hollow in it: else it contradicts it."""
+        is_hollow = self.agreeing >= HOLLOW_AGREEMENT and self.before <= MAX_BEFORE
+        return self.agreeing >= REQUIRED_AGREEMENT or is_hollow
 
 
 def register(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Registered | None:
     """A closed mesh (V, 3) at about z = 1, moved to the view's depth map; None where that says too little."""
-    camera = view.coarse.camera
-    measured, known = _sample_depth(view)
-    fragments = rasterize(vertices, faces, camera)
-    used = known & (fragments.face >= 0)
-    if int(used.sum()) < MIN_SAMPLES:
+    rays, depth, wanted = _pair_samples(vertices, faces, view)
+    if len(rays) < MIN_SAMPLES:
         return None
-    rows, columns = np.nonzero(used)
-    rays = camera.unproject(np.stack([columns, rows], axis=1).astype(np.float64) + 0.5, np.ones(len(rows)))
-    depth, wanted = fragments.depth[used], measured[used]
     size = float(np.ptp(vertices, axis=0).max())
     trials = []
     for share in STARTS:
@@ -76,12 +73,50 @@ def register(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Regis
             current = better
         trials.append(current)
     best = max(trials, key=lambda trial: _score(_compare(trial, rays, depth, wanted, size)))
-    difference = _compare(best, rays, depth, wanted, size)
+    return _rate(best.apply(vertices), faces, _compare(best, rays, depth, wanted, size))
+
+
+def compare_with_depth(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Registered | None:
+    """A closed mesh (V, 3) in metres where it stands, and how depth agrees; None as for `register`."""
+    _, depth, wanted = _pair_samples(vertices, faces, view)
+    if len(depth) < MIN_SAMPLES:
+        return None
+    return _rate(vertices, faces, (wanted - depth) / float(np.ptp(vertices, axis=0).max()))
+
+
+def _rate(vertices: Array, faces: NDArray[np.int64], difference: Array) -> Registered:
+    """A shape in metres, behind which samples lie by `difference` (N,) in its sizes."""
+    far, before = np.abs(difference), difference < -AGREEMENT
     return Registered(
-        best.apply(vertices),
-        float((np.abs(difference) <= AGREEMENT).mean()),
-        float((difference < -AGREEMENT).mean()),
+        vertices,
+        faces,
+        float((far <= AGREEMENT).mean()),
+        float((far <= EXACT).mean()),
+        float(before.mean()),
+        _score(difference),
     )
+
+
+def sample_depth(view: MaskView) -> tuple[Array, Array]:
+    """Rays (N, 3) with z = 1 through samples of the coarse mask, and z (N,) in metres there."""
+    measured, known = _read_samples(view)
+    known &= view.coarse.mask
+    return _unproject(known, view), measured[known]
+
+
+def _pair_samples(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> tuple[Array, Array, Array]:
+    """Rays (N, 3) that meet a mesh where depth is known, z (N,) of the mesh, and of the map."""
+    measured, known = _read_samples(view)
+    fragments = rasterize(vertices, faces, view.coarse.camera)
+    used = known & (fragments.face >= 0)
+    return _unproject(used, view), fragments.depth[used], measured[used]
+
+
+def _unproject(used: NDArray[np.bool_], view: MaskView) -> Array:
+    """Rays (N, 3) with z = 1 through the centres of some samples (h, w)."""
+    rows, columns = np.nonzero(used)
+    pixels = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
+    return view.coarse.camera.unproject(pixels, np.ones(len(rows)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +177,15 @@ def _score(difference: Array) -> float:
     return float(near.mean() - (difference < -AGREEMENT).mean())
 
 
-def _sample_depth(view: MaskView) -> tuple[Array, NDArray[np.bool_]]:
+def _read_samples(view: MaskView) -> tuple[Array, NDArray[np.bool_]]:
     """z (h, w) in metres at the centres of the coarse mask's samples, and where it is known."""
     assert view.depth is not None
-    coarse = view.coarse
-    height, width = coarse.mask.shape
+    coarse, (height, width) = view.coarse, view.coarse.mask.shape
+    if not view.own_depth.any():
+        return np.ones((height, width)), np.zeros((height, width), dtype=np.bool_)
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64) + 0.5
-    pixels = view.camera.project(coarse.camera.unproject(grid, np.ones((height, width))))
-    column = np.clip(pixels[..., 0], 0, view.mask.shape[1] - 1).astype(np.int64)
-    row = np.clip(pixels[..., 1], 0, view.mask.shape[0] - 1).astype(np.int64)
-    rim = cv2.distanceTransform(np.pad(view.mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    depth = view.depth[row, column].astype(np.float64)
-    known = (rim[row, column] > EDGE_PIXELS) & np.isfinite(depth) & (depth > 0)
-    return np.where(known, depth, 1.0), known
+    pixels = view.camera.project(coarse.camera.unproject(grid, np.ones((height, width)))).reshape(-1, 2)
+    depth, _ = read_depth(view.depth, view.own_depth, pixels)
+    column = np.clip(pixels[:, 0], 0, view.mask.shape[1] - 1).astype(np.int64)
+    row = np.clip(pixels[:, 1], 0, view.mask.shape[0] - 1).astype(np.int64)
+    return depth.reshape(height, width), view.own_depth[row, column].reshape(height, width)

@@ -8,6 +8,7 @@ they are left to inflation.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.coarse_mask import CoarseMask
 from workers.engines.objects.single_view.hypotheses import ShapeFit, ShapeName, build_parametric_fit
@@ -15,8 +16,10 @@ from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.mirror_axis import MirrorAxis, find_upright_axis
 from workers.engines.objects.single_view.profile import fit_profile, pierce
+from workers.engines.objects.single_view.registration import Registered, register
 from workers.engines.objects.single_view.revolution_solid import SolidOfRevolution
 
+Array = NDArray[np.float64]
 # Mirror symmetry, as IoU, that the mask needs: in general, and where the label says it is turned (a handle).
 MIN_SYMMETRY, MIN_SYMMETRY_EXPECTED = 0.93, 0.8
 # IoU with the coarse mask from which a solid is a candidate, in general and where the label says so.
@@ -30,6 +33,8 @@ TILTS = tuple(range(0, STEEPEST + 1, TILT_STEP))
 USUAL_TILT = 25
 # IoU below the best that a tilt may have and still explain the outline; with a hole, which fits less exactly.
 TILT_TOLERANCE, PIERCED_TOLERANCE = 0.0075, 0.03
+# The same where depth determines the tilt.
+MEASURED_TOLERANCE = 0.02
 # Share of what half a pixel costs in IoU by which the tolerance grows for masks of few pixels, and the IoU
 # above which it does not: what the steps of pixels cost says nothing against a tilt.
 STEP_SHARE, EXACT_IOU = 0.3, 0.98
@@ -58,11 +63,24 @@ class RevolutionHypothesis:
             return
         tolerance = max(TILT_TOLERANCE, STEP_SHARE * (1 - view.attainable_iou))
         if coarse.hole_share() > MAX_HOLE_SHARE:
-            solid = _best_pierced(coarse, solids, best)
+            solid, others = _best_pierced(coarse, solids, best), []
         else:
             solid = _choose_tilt(coarse, mirror, solids, best, tolerance)
-        if solid is not None:
-            yield build_parametric_fit(self.name, solid.mesh(), solid.axes(), solid.iou, view, prior)
+            others = [other for other in solids if other.iou >= best - MEASURED_TOLERANCE]
+        if solid is None:
+            return
+        measured, axes = _register_best([solid, *others], view) if view.depth is not None else (None, None)
+        axes = solid.axes() if axes is None else axes
+        yield build_parametric_fit(self.name, solid.mesh(), axes, solid.iou, view, prior, measured)
+
+
+def _register_best(
+    solids: Sequence[SolidOfRevolution], view: MaskView
+) -> tuple[Registered, Array] | tuple[None, None]:
+    """The solid that depth agrees with best, moved to it, and its axes; None where depth says too little."""
+    registered = [(register(*solid.mesh(), view), solid.axes()) for solid in solids]
+    trials = [(measured, axes) for measured, axes in registered if measured is not None]
+    return max(trials, key=lambda trial: trial[0].score, default=(None, None))
 
 
 def _choose_tilt(

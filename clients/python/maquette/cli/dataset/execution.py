@@ -13,10 +13,9 @@ from maquette.cli.job_watch import JobWatch
 from maquette.cli.output import check_output, finish_job
 from maquette.cli.skips import SOME_SKIPPED
 from maquette.console import PlainConsole
-from maquette.dataset_plan import DatasetPlan, format_plan
+from maquette.dataset_plan import PLAN_FILE, DatasetPlan, format_plan
 from maquette.dataset_plan.running import estimate_plan, submit_plan
 
-PLAN_FILE = "plan.toml"
 SESSION_HINTS = {
     "sessions_assumed": "videos whose names differ only by a number are in one split: give --session, or a "
     "session for each in --sources, if they are not of one recording",

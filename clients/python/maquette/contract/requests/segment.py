@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from maquette.contract.formats import MaskOutput
 from maquette.contract.media import MediaRef
-from maquette.contract.prompts import Exemplar, FrameIndex, ObjectPrompt
+from maquette.contract.prompts import Exemplar, FrameIndex, ImagePhrases, ObjectPrompt
 from maquette.contract.requests.common import PromptedJob
 from maquette.contract.requests.regions import Misfit, Region, list_prompt_regions, report_no_object
 
@@ -24,6 +24,9 @@ class SegmentJob(PromptedJob):
     """Boxes around examples of a concept; every instance that looks like them is segmented."""
     prompts: Annotated[list[ObjectPrompt], Field(max_length=256)] = []
     """Objects that are each named by a box, points and a mask together."""
+    images: Annotated[list[ImagePhrases], Field(max_length=255)] = []
+    """Further images in which phrases are found, pairs of image and phrase in batches; for engines with the
+    capability `image_batch`. What else the job names is found in `image` alone."""
     nms_iou: Annotated[float, Field(ge=0, le=1)] | None = None
     """Mask IoU above which the weaker of two instances of one phrase is left out; 1 keeps all, null takes the
     engine's (0.7 of `sam3`)."""
@@ -45,7 +48,22 @@ class SegmentJob(PromptedJob):
             raise ValueError("'exemplars' need at least one positive box")
         if "semantic" in self.outputs and not self.text:
             raise ValueError("the output 'semantic' is a map per phrase: give 'text'")
+        if self.images and "semantic" in self.outputs:
+            raise ValueError("the output 'semantic' is of one image: leave 'images' out")
+        if not self.text and not all(item.text for item in self.images):
+            raise ValueError("each of 'images' needs phrases, its own or the job's 'text'")
         return self
+
+    def phrases(self) -> list[str]:
+        """Return the phrases of all images, each once."""
+        return list(dict.fromkeys([*self.text, *(each for item in self.images for each in item.text)]))
+
+    def pair_phrases(self, item: ImagePhrases) -> tuple[list[str], list[float | None]]:
+        """Return what to find in one of `images`, and a threshold per phrase, None for the engine's."""
+        if not item.text:
+            return self.text, self.resolve_thresholds()
+        own = item.thresholds or [None] * len(item.text)
+        return item.text, [self.threshold if value is None else value for value in own]
 
     def regions(self) -> Iterator[Region]:
         """Yield boxes, points, exemplars of the image itself, and prompts."""

@@ -31,7 +31,8 @@ class TrackJob(PromptedJob):
     prompts: Annotated[list[VideoPrompt], Field(max_length=1000)] = []
     """Prompts on frames; each starts, corrects or ends one object."""
     exemplars: Annotated[list[VideoExemplar], Field(max_length=64)] = []
-    """Boxes that show what phrases mean, for engines with the capability `video_exemplars`."""
+    """Boxes that show what phrases mean, and do not mean, for engines with the capability
+    `video_exemplars`; several of one phrase and frame count together."""
     reserved_ids: Annotated[int, Field(ge=0, le=1000)] = 0
     """Highest object id that prompts may choose."""
     start_frame: FrameIndex | None = None
@@ -56,6 +57,10 @@ class TrackJob(PromptedJob):
                 raise ValueError(
                     f"exemplars[{index}] names phrase {exemplar.phrase}: there are {len(self.text)}"
                 )
+        shown = {each.phrase for each in self.exemplars if each.positive}
+        for index, exemplar in enumerate(self.exemplars):
+            if self.text[exemplar.phrase] == "visual" and exemplar.phrase not in shown:
+                raise ValueError(f"exemplars[{index}] shows only what 'visual' is not: give a positive box")
         known = self.highest_prompted_id()
         for index, prompt in enumerate(self.prompts):
             if prompt.object is not None and prompt.object > known and not self.text:

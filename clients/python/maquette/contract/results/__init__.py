@@ -10,12 +10,12 @@ from maquette.contract.results.bodies import (
     Keypoint,
 )
 from maquette.contract.results.common import Artefact, ObjectFailure, PromptRef, ScaleSource
-from maquette.contract.results.convert import ConvertResult
+from maquette.contract.results.convert import ConvertResult, RenderedView
 from maquette.contract.results.dataset import DatasetResult
 from maquette.contract.results.manifest import AnyResult, EngineUsed, Manifest, Provenance
 from maquette.contract.results.objects import ObjectResult, ObjectsResult, ObjectViews
 from maquette.contract.results.scene import SceneNode, SceneResult
-from maquette.contract.results.segment import Instance, SegmentResult, Side
+from maquette.contract.results.segment import ImageInstances, Instance, SegmentResult, Side
 from maquette.contract.results.track import MaskChunk, Track, TrackResult
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "FloorPlane",
     "FrameSpan",
     "Gravity",
+    "ImageInstances",
     "Instance",
     "Keypoint",
     "Manifest",
@@ -40,6 +41,7 @@ __all__ = [
     "ObjectsResult",
     "PromptRef",
     "Provenance",
+    "RenderedView",
     "ScaleSource",
     "SceneNode",
     "SceneResult",

@@ -30,6 +30,17 @@ class Instance(ResponseModel):
     flags: list[str] = []
 
 
+class ImageInstances(ResponseModel):
+    """Instances of a further image of a batch."""
+
+    index: int
+    """Index of the image in `images` of the request."""
+    width: int
+    height: int
+    instances: list[Instance]
+    """All instances, in the order of the phrases."""
+
+
 class SegmentResult(ResponseModel):
     """Instances of an image."""
 
@@ -43,3 +54,5 @@ class SegmentResult(ResponseModel):
     semantic: list[str] = []
     """Artefact name of the semantic map of each phrase, where it was asked for: how likely each pixel belongs
     to the concept, 0 to 255 for 0 to 1."""
+    images: list[ImageInstances] = []
+    """The further images of the request, in its order; jobs that continue this one read `instances` alone."""

@@ -5,6 +5,7 @@ import {
   Color,
   GridHelper,
   Group,
+  SRGBColorSpace,
   Sprite,
   SpriteMaterial,
   Vector3,
@@ -40,12 +41,12 @@ export function makeGuides(bounds: Box3, unit: string, isDark: boolean): Guides 
   axes.position.set(bounds.min.x - size.x * 0.1, bounds.min.y, bounds.min.z - size.z * 0.1);
   group.add(grid, axes);
   const places: [string, Vector3, string][] = [
-    ["x", new Vector3(length, 0, 0), "#e0523f"],
-    ["y", new Vector3(0, length, 0), "#4d9a4d"],
-    ["z", new Vector3(0, 0, length), "#4b82d4"],
+    ["x", new Vector3(length, 0, 0), isDark ? "#ff8a78" : "#b3261e"],
+    ["y", new Vector3(0, length, 0), isDark ? "#8fd08f" : "#23662a"],
+    ["z", new Vector3(0, 0, length), isDark ? "#8fb8f2" : "#1f56a8"],
   ];
   for (const [name, offset, color] of places) {
-    const label = makeLabel(`${name} ${formatLength(length)}${unit}`, color, length * 0.14);
+    const label = makeLabel(`${name} ${formatLength(length)}${unit}`, color, length * 0.17, isDark);
     label.position.copy(axes.position).add(offset.multiplyScalar(1.08));
     group.add(label);
   }
@@ -56,7 +57,7 @@ export function formatLength(length: number): string {
   return Number(length.toPrecision(2)).toString();
 }
 
-function makeLabel(text: string, color: string, height: number): Sprite {
+function makeLabel(text: string, color: string, height: number, isDark: boolean): Sprite {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [256, 64];
   const context = canvas.getContext("2d");
@@ -65,12 +66,15 @@ function makeLabel(text: string, color: string, height: number): Sprite {
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.lineWidth = 6;
-    context.strokeStyle = "rgb(0 0 0 / 60%)";
+    // seen before the asset as well as beside it
+    context.strokeStyle = isDark ? "rgb(0 0 0 / 80%)" : "rgb(255 255 255 / 85%)";
     context.strokeText(text, 128, 32);
     context.fillStyle = color;
     context.fillText(text, 128, 32);
   }
-  const sprite = new Sprite(new SpriteMaterial({ map: new CanvasTexture(canvas), depthTest: false }));
+  const map = new CanvasTexture(canvas);
+  map.colorSpace = SRGBColorSpace;
+  const sprite = new Sprite(new SpriteMaterial({ map, depthTest: false }));
   sprite.scale.set(height * 4, height, 1);
   return sprite;
 }

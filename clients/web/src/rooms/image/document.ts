@@ -100,12 +100,19 @@ export function putPrompted(
   const number = known?.id ?? document.nextId;
   const fresh = { ...toObject(instance, number, known?.color ?? document.nextColor, job), prompt };
   if (!known) {
-    const object = { ...fresh, label: `object ${number}` };
+    const object = { ...fresh, label: findFreeName(document) };
     const objects = [...document.objects, object];
     return { ...document, objects, nextId: number + 1, nextColor: document.nextColor + 1 };
   }
   // a refined instance of a phrase keeps its label, and leaves the group that its old score belongs to
   return change(document, [number], () => ({ ...fresh, label: known.label, hidden: false }));
+}
+
+function findFreeName(document: ImageDocument): string {
+  const taken = new Set(document.objects.map(({ label }) => label));
+  let number = 1;
+  while (taken.has(`object ${number}`)) number += 1;
+  return `object ${number}`;
 }
 
 export function change(

@@ -11,12 +11,8 @@ import { loadDocument, segment, segmentObject } from "./segmenting";
 // everything that might be wanted is asked for once; the slider then filters at once
 const FLOOR = 0.1;
 const FIRST_THRESHOLD = 0.5;
-const STORED = "image";
-
-interface Stored {
-  id: string;
-  document: documents.ImageDocument;
-}
+const STORED = "image:";
+const LAST = "image";
 
 /** The picture and its masks, and what is under way; it outlives the room while the page is open. */
 class ImageState {
@@ -52,7 +48,7 @@ class ImageState {
       const picture = await openPicture(file, name, (share) => (this.uploaded = share)).finally(
         () => (this.uploaded = null),
       );
-      this.#show(picture, documents.EMPTY);
+      this.#show(picture, restore(picture.media.id) ?? documents.EMPTY);
       router.go(`/image/${picture.media.id}`);
     });
   }
@@ -61,6 +57,8 @@ class ImageState {
   async follow(id: string, job: string | null): Promise<void> {
     if ((this.picture?.media.id === id && !job) || this.#running) return;
     await this.#run("Loading the picture", async () => {
+      // what cannot be loaded is not tried again and again
+      sessionStorage.removeItem(LAST);
       const picture = this.picture?.media.id === id ? this.picture : await loadPicture(id);
       if (job) {
         this.#show(picture, await loadDocument(job, FIRST_THRESHOLD));
@@ -69,7 +67,20 @@ class ImageState {
     });
   }
 
+  /** Go back to what this tab had open last, if it had anything. */
+  reopen(): void {
+    const id = sessionStorage.getItem(LAST);
+    if (!this.picture && id) router.replace(`/image/${id}`);
+  }
+
+  close(): void {
+    this.picture = null;
+    sessionStorage.removeItem(LAST);
+    router.go("/image");
+  }
+
   #show(picture: Picture, document: documents.ImageDocument): void {
+    sessionStorage.setItem(LAST, picture.media.id);
     this.picture = picture;
     this.selected = new Set();
     this.history.reset(document);
@@ -84,12 +95,11 @@ class ImageState {
   store(): void {
     const id = this.picture?.media.id;
     if (!id) return;
-    try {
-      sessionStorage.setItem(STORED, JSON.stringify({ id, document: this.document } satisfies Stored));
-    } catch {
-      // more masks than a tab may store: they stay on the page
-      sessionStorage.removeItem(STORED);
-    }
+    const text = JSON.stringify(this.document);
+    if (keep(id, text)) return;
+    // more masks than a tab may store: those of other pictures go, and these stay at least on the page
+    for (const key of Object.keys(sessionStorage)) if (key.startsWith(STORED)) sessionStorage.removeItem(key);
+    keep(id, text);
   }
 
   async findPhrase(): Promise<void> {
@@ -213,10 +223,18 @@ class ImageState {
 
 function restore(id: string): documents.ImageDocument | null {
   try {
-    const stored = JSON.parse(sessionStorage.getItem(STORED) ?? "null") as Stored | null;
-    return stored?.id === id ? stored.document : null;
+    return JSON.parse(sessionStorage.getItem(STORED + id) ?? "null") as documents.ImageDocument | null;
   } catch {
     return null;
+  }
+}
+
+function keep(id: string, text: string): boolean {
+  try {
+    sessionStorage.setItem(STORED + id, text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

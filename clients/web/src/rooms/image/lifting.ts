@@ -4,7 +4,7 @@ import { service } from "../../lib/service";
 import type { MaskObject } from "./document";
 
 /** Submit a job that makes 3D of some masks, and go to where it is shown. */
-export async function lift(image: string, kind: "objects" | "bodies", chosen: readonly MaskObject[]): Promise<void> {
+export async function lift(image: string, kind: "objects" | "bodies" | "scene", chosen: readonly MaskObject[]): Promise<void> {
   const masks = chosen.map((object) => object.mask);
   const request: JobRequest = { kind, image: { id: image }, masks };
   const job = await service.submit(request);

@@ -8,9 +8,12 @@ import { type Sighting, type TrackView, addRows } from "./tracks";
 
 export type Direction = "forward" | "backward" | "both";
 
-const THUMBNAILS = 12;
+/** Number of small pictures above the lanes. */
+export const THUMBNAILS = 12;
 const THUMBNAIL_HEIGHT = 54;
 const FALLBACK_RATE = 25;
+const STORED = "video:";
+const LAST = "video";
 
 /** A video, the session about it, and what is known of its objects; it outlives the room while the page is open. */
 class VideoState {
@@ -72,10 +75,26 @@ class VideoState {
   async follow(id: string, job: string | null): Promise<void> {
     if (this.work || (this.media?.id === id && !job)) return;
     await this.#run("Loading the video", async () => {
+      // what cannot be loaded is not tried again and again
+      sessionStorage.removeItem(LAST);
       if (this.media?.id !== id) await this.#show(await service.getUpload(id), "video", service.uploadUrl(id));
+      sessionStorage.setItem(LAST, id);
       router.replace(`/video/${id}`);
       if (job) await this.#watch(await service.getJob(job));
+      else await this.#restore(id);
     });
+  }
+
+  /** Go back to what this tab had open last, if it had anything. */
+  reopen(): void {
+    const id = sessionStorage.getItem(LAST);
+    if (!this.media && id) router.replace(`/video/${id}`);
+  }
+
+  leave(): void {
+    this.close();
+    sessionStorage.removeItem(LAST);
+    router.go("/video");
   }
 
   async #show(media: Media, name: string, url: string): Promise<void> {
@@ -85,6 +104,7 @@ class VideoState {
     }
     this.close();
     [this.media, this.name] = [media, name];
+    sessionStorage.setItem(LAST, media.id);
     const rate = media.frame_rate ?? FALLBACK_RATE;
     const frames = media.frames ?? Math.max(1, Math.round((media.duration_seconds ?? 0) * rate));
     const reader = new FrameReader(rate, frames, (frame) => {
@@ -98,6 +118,17 @@ class VideoState {
     void this.#fillStrip(url);
   }
 
+  /** Go on with the session that this tab had about the video, if it still is one. */
+  async #restore(id: string): Promise<void> {
+    const known = sessionStorage.getItem(STORED + id);
+    const session = known ? await service.getSession(known).catch(() => null) : null;
+    if (!session) return;
+    this.session = session;
+    const named = session.prompts.flatMap(({ object }) => object ?? []);
+    this.tracks = new Map(named.map((object) => [object, { id: object, label: `object ${object}`, sightings: new Map() }]));
+    if (session.last_job) await this.#watch(await service.getJob(session.last_job));
+  }
+
   async #fillStrip(url: string): Promise<void> {
     this.thumbnails = [];
     for await (const thumbnail of takeThumbnails(url, THUMBNAILS, THUMBNAIL_HEIGHT)) {
@@ -105,7 +136,7 @@ class VideoState {
     }
   }
 
-  /** Leave the video; the session ends by itself. */
+  /** Forget the video; the session ends by itself. */
   close(): void {
     this.#watching.abort();
     this.reader?.close();
@@ -225,6 +256,7 @@ class VideoState {
     if (!this.media) throw new Error("there is no video");
     const text = this.phrase.split(",").map((part) => part.trim()).filter(Boolean);
     this.session = await service.openSession({ video: this.media.id, text });
+    sessionStorage.setItem(STORED + this.media.id, this.session.id);
     return this.session;
   }
 

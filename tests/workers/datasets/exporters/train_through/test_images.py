@@ -67,7 +67,7 @@ def test_lerobot_trains_act(data: Dataset, tmp_path: Path) -> None:
 
     policy.train()
     outcome = models.train(policy.parameters(), lambda: loader, losses, steps=160, rate=3e-4)
-    models.record("lerobot", "LeRobotDataset, ACT", WORKERS, "actions in chunks of 6, L1", outcome)
+    models.record("lerobot", "LeRobotDataset, ACT", (WORKERS, 8), "actions in chunks of 6, L1", outcome)
 
 
 def test_webdataset_trains_masks_and_depth(data: Dataset, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_webdataset_trains_masks_and_depth(data: Dataset, tmp_path: Path) -> Non
         )
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=60)
-    models.record("webdataset", "webdataset, `torchrgb`", WORKERS, "masks and log depth", outcome)
+    models.record("webdataset", "webdataset, `torchrgb`", (WORKERS, 12), "masks and log depth", outcome)
 
 
 def test_hugging_face_trains_masks(data: Dataset, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_hugging_face_trains_masks(data: Dataset, tmp_path: Path) -> None:
         return models.segmentation_losses(net, images, models.shrink(torch.from_numpy(masks) > 0, SIDE))
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=60)
-    models.record("hf-datasets", "datasets, `maquette.data.collate`", WORKERS, "masks", outcome)
+    models.record("hf-datasets", "datasets, `maquette.data.collate`", (WORKERS, 12), "masks", outcome)
 
 
 @pytest.mark.parametrize("kind", ["map", "iterable"])
@@ -185,7 +185,7 @@ def test_windows_train_masks_with_the_default_collate(data: Dataset, kind: str) 
 
     parameters = [*net.parameters(), *centers.parameters()]
     outcome = models.train(parameters, lambda: loader, losses, steps=60)
-    models.record("maquette.data", f"`Windows`, {kind}", WORKERS, "masks and 3D boxes", outcome)
+    models.record("maquette.data", f"`Windows`, {kind}", (WORKERS, 8), "masks and 3D boxes", outcome)
 
 
 def test_pairs_train_target_images(data: Dataset, tmp_path: Path) -> None:
@@ -213,4 +213,4 @@ def test_pairs_train_target_images(data: Dataset, tmp_path: Path) -> None:
         return ((guess - truth) ** 2).mean(), ((truth - truth.mean()) ** 2).mean()
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=80, rate=1e-3)
-    models.record("neural-assets", "`maquette.data.Pairs`", WORKERS, "target image, 16 x 16", outcome)
+    models.record("neural-assets", "`maquette.data.Pairs`", (WORKERS, 16), "target image, 16 x 16", outcome)

@@ -35,4 +35,4 @@ def test_movi_trains_masks(data: Dataset, tmp_path: Path) -> None:
 
     read = builder.as_dataset(split="train", shuffle_files=True, read_config=config).shuffle(8, seed=0)
     outcome = models.train(net.parameters(), lambda: tfds.as_numpy(read), losses, steps=60)
-    models.record("movi-tfds", "tensorflow-datasets", READERS, "masks", outcome)
+    models.record("movi-tfds", "tensorflow-datasets", (READERS, 12), "masks", outcome)

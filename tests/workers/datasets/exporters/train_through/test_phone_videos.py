@@ -1,5 +1,6 @@
-"""From a folder of phone videos to three training sets, by one command each, and a few steps through each."""
+"""From a folder of phone videos to three training sets, as the how-to says it, and steps through each."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,82 +11,78 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-train")
 
 import webdataset  # noqa: E402
-from maquette.data import Pairs  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
 from tests.support import small_models as models  # noqa: E402
+from tests.support.documentation import PHONE_VIDEOS, list_blocks  # noqa: E402
 
 # warnings are those of the loaders and of torch itself
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow, pytest.mark.train]
 
-WORKERS, SMALL = 2, 16
+WORKERS, SIDE, SMALL = 2, 32, 16
 # a folder that `python -m tests.support.phone_sets` has filled
 SETS = "MAQUETTE_PHONE_SETS"
 
 
 @pytest.fixture
-def sets() -> Path:
-    """A folder with one dataset per format, each made by one command."""
+def sets() -> Iterator[dict[str, Any]]:
+    """What the Python of the how-to makes, by name, in the folder of the datasets."""
     if not os.environ.get(SETS):
         pytest.skip(f"{SETS} names no folder that tests.support.phone_sets has filled: make test-train")
-    return Path(os.environ[SETS])
+    pytest.importorskip("lerobot.datasets.lerobot_dataset")
+    names: dict[str, Any] = {}
+    with contextlib.chdir(Path(os.environ[SETS])):
+        for block in list_blocks(PHONE_VIDEOS, "python"):
+            exec(block, names)  # noqa: S102
+        yield names
 
 
-@pytest.mark.timeout(1200)
-def test_lerobot_trains_act(sets: Path) -> None:
-    robots = pytest.importorskip("lerobot.datasets.lerobot_dataset")
+def test_lerobot_trains_act(sets: dict[str, Any]) -> None:
     from lerobot.policies.act.modeling_act import ACTPolicy
     from lerobot.policies.factory import make_pre_post_processors
 
-    root = sets / "lerobot" / "lerobot"
-    meta = robots.LeRobotDatasetMetadata("local/export", root=root)
-    assert meta.fps == 10
-    config = models.make_act_config(meta, chunk=4)
-    read = robots.LeRobotDataset(
-        "local/export",
-        root=root,
-        delta_timestamps={"action": [k / meta.fps for k in range(4)]},
-        video_backend="pyav",
-    )
+    read = sets["policy"]
+    assert read.meta.fps == 10
+    config = models.make_act_config(read.meta, chunk=4)
     policy = ACTPolicy(config)
-    prepare, _ = make_pre_post_processors(config, dataset_stats=meta.stats)
+    prepare, _ = make_pre_post_processors(config, dataset_stats=read.meta.stats)
     loader = DataLoader(read, batch_size=8, shuffle=True, num_workers=WORKERS, drop_last=True)
 
     def losses(batch: Any) -> tuple[Any, Any]:
+        # images as small as a test without a GPU can take
+        batch["observation.images.main"] = models.shrink(batch["observation.images.main"], 64)
         ready = prepare(batch)
         loss, _ = policy.forward(ready)
         return loss, ready["action"][~ready["action_is_pad"]].abs().mean()
 
     policy.train()
     outcome = models.train(policy.parameters(), lambda: loader, losses, steps=120, rate=3e-4)
-    models.record("lerobot, phone videos", "LeRobotDataset, ACT", WORKERS, "the subject's box, L1", outcome)
+    models.record(
+        "lerobot, phone videos", "LeRobotDataset, ACT", (WORKERS, 8), "the subject's box, L1", outcome
+    )
 
 
-def test_webdataset_trains_masks(sets: Path) -> None:
-    def split_frames(samples: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def test_webdataset_trains_masks(sets: dict[str, Any]) -> None:
+    def split_frames(samples: Iterator[dict[str, Any]]) -> Iterator[Any]:
         for sample in samples:
             for key in sorted(key for key in sample if key.endswith(".jpg")):
-                ids = sample[key.replace(".jpg", ".segmentation.npy")]
-                yield {"image": sample[key], "ids": torch.from_numpy(ids.copy())}
+                ids = torch.from_numpy(sample[key.replace(".jpg", ".segmentation.npy")].copy())
+                # clips are of several shapes
+                yield models.shrink(sample[key][None], SIDE)[0], models.shrink(ids[None, None] > 0, SIDE)[0]
 
-    shards = sorted(map(str, (sets / "webdataset" / "webdataset").glob("train*.tar")))
-    pipeline = webdataset.WebDataset(shards, shardshuffle=False, empty_check=False).decode("torchrgb")
-    loader = webdataset.WebLoader(
-        pipeline.compose(split_frames).shuffle(64), batch_size=None, num_workers=WORKERS
-    )
+    pipeline = sets["shards"].compose(split_frames)
+    loader = webdataset.WebLoader(pipeline, batch_size=8, num_workers=WORKERS, drop_last=True)
     net = models.make_pixel_net(1)
 
-    def losses(sample: Any) -> tuple[Any, Any]:
-        images = models.shrink(sample["image"][None], 32)
-        masks = models.shrink(sample["ids"][None, None] > 0, 32)
-        return models.segmentation_losses(net, images, masks)
+    def losses(batch: Any) -> tuple[Any, Any]:
+        return models.segmentation_losses(net, *batch)
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=80)
-    models.record("webdataset, phone videos", "webdataset, `torchrgb`", WORKERS, "masks", outcome)
+    models.record("webdataset, phone videos", "webdataset, `torchrgb`", (WORKERS, 8), "masks", outcome)
 
 
-def test_neural_assets_train_target_images(sets: Path) -> None:
-    pairs = Pairs(sets / "neural-assets" / "neural-assets", split="train", unknown_cameras=True)
+def test_neural_assets_train_target_images(sets: dict[str, Any]) -> None:
+    pairs = sets["pairs"]
     assert len(pairs) >= 16
     loader = DataLoader(pairs, batch_size=8, shuffle=True, num_workers=WORKERS, drop_last=True)
     net = models.make_mlp(3 * SMALL * SMALL + 11 * 12 + 11 * 4, 3 * SMALL * SMALL)
@@ -103,5 +100,5 @@ def test_neural_assets_train_target_images(sets: Path) -> None:
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=80, rate=1e-3)
     models.record(
-        "neural-assets, phone videos", "`maquette.data.Pairs`", WORKERS, "target image, 16 x 16", outcome
+        "neural-assets, phone videos", "`maquette.data.Pairs`", (WORKERS, 8), "target image, 16 x 16", outcome
     )

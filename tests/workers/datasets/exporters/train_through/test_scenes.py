@@ -34,6 +34,8 @@ pytestmark = [
 ]
 
 WORKERS, SIDE, SMALL = 2, 32, 12
+# samples of a batch, of images with masks
+MASKS = 12
 
 
 class Items(torch.utils.data.Dataset):  # type: ignore[misc,name-defined]
@@ -49,7 +51,7 @@ class Items(torch.utils.data.Dataset):  # type: ignore[misc,name-defined]
         return self._read(self._places[index])
 
 
-def load(read: Any, size: int = 12) -> DataLoader[Any]:
+def load(read: Any, size: int = MASKS) -> DataLoader[Any]:
     return DataLoader(read, batch_size=size, shuffle=True, num_workers=WORKERS, drop_last=True)
 
 
@@ -62,7 +64,7 @@ def train_masks(name: str, loader: Any, described: str) -> None:
         return models.segmentation_losses(net, images, models.shrink(batch[1][:, None] > 0, SIDE))
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=60)
-    models.record(name, described, WORKERS, "masks", outcome)
+    models.record(name, described, (WORKERS, MASKS), "masks", outcome)
 
 
 def train_vectors(name: str, loader: Any, described: str, target: str, sizes: tuple[int, int]) -> None:
@@ -75,7 +77,7 @@ def train_vectors(name: str, loader: Any, described: str, target: str, sizes: tu
         return ((net(inputs) + mean - truth) ** 2).mean(), ((truth - mean) ** 2).mean()
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=120, rate=2e-3)
-    models.record(name, described, WORKERS, target, outcome)
+    models.record(name, described, (WORKERS, int(loader.batch_size)), target, outcome)
 
 
 def read_video(path: Path) -> list[np.ndarray[Any, Any]]:
@@ -141,7 +143,7 @@ def test_cjepa_trains_masks_through_webdataset(data: Dataset, tmp_path: Path) ->
 
     shards = sorted(map(str, tmp_path.glob("train-*.tar")))
     pipeline = webdataset.WebDataset(shards, shardshuffle=len(shards), seed=0).decode().compose(split_frames)
-    loader = webdataset.WebLoader(pipeline, batch_size=12, num_workers=WORKERS, drop_last=True)
+    loader = webdataset.WebLoader(pipeline, batch_size=MASKS, num_workers=WORKERS, drop_last=True)
     train_masks("cjepa", loader, "webdataset")
 
 

@@ -65,7 +65,7 @@ def test_tinyworlds_trains_the_next_frame(data: Dataset, tmp_path: Path, checkou
         )
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=80, rate=1e-3)
-    models.record("tinyworlds", "VideoHDF5Dataset", WORKERS, "frame after next, 16 x 16", outcome)
+    models.record("tinyworlds", "VideoHDF5Dataset", (WORKERS, 16), "frame after next, 16 x 16", outcome)
 
 
 def test_cjepa_trains_a_predictor_that_beats_copying(data: Dataset, tmp_path: Path, checkout: Any) -> None:
@@ -103,7 +103,8 @@ def test_cjepa_trains_a_predictor_that_beats_copying(data: Dataset, tmp_path: Pa
         return ((guess - truth) ** 2).mean(), ((embedded[:, 2] - truth) ** 2).mean()
 
     outcome = models.train(net.parameters(), lambda: loaders["train"], losses, steps=150, rate=1e-3)
-    models.record("cjepa-slots", "PushTSlotDataset", WORKERS, "next slots; the baseline copies", outcome)
+    target = "next slots; the baseline copies"
+    models.record("cjepa-slots", "PushTSlotDataset", (WORKERS, 16), target, outcome)
     with torch.no_grad():
         new = np.array([[float(part) for part in losses(batch)] for batch in loaders["val"]]).mean(axis=0)
     assert new[0] < new[1], f"on clips it has not seen {new[0]:.3f}, copying has {new[1]:.3f}"
@@ -149,4 +150,4 @@ def test_stable_worldmodel_trains_the_next_frame(data: Dataset, tmp_path: Path, 
         return ((guess - truth) ** 2).mean(), ((truth - truth.mean()) ** 2).mean()
 
     outcome = models.train(net.parameters(), lambda: loader, losses, steps=80, rate=1e-3)
-    models.record(name, f"stable_worldmodel, {stored}", WORKERS, "next frame, 16 x 16", outcome)
+    models.record(name, f"stable_worldmodel, {stored}", (WORKERS, 16), "next frame, 16 x 16", outcome)

@@ -8,7 +8,14 @@ import pytest
 from tests.support.standing_people import tilt_camera
 from workers.engines.bodies.group.cues import PersonCue
 from workers.engines.bodies.group.floor_search import find_floor
-from workers.engines.bodies.group.stature_prior import LOG_STATURES, tabulate_stature_density
+from workers.engines.bodies.group.stature_prior import (
+    FACE_ADULT,
+    FACE_PER_METRE,
+    HEAD_ADULT,
+    HEAD_PER_METRE,
+    LOG_STATURES,
+    tabulate_stature_density,
+)
 
 SEEN_AS = 1.7
 
@@ -19,6 +26,7 @@ def make_cue(
     """A person under a camera 1.5 m high, as a fit sees it that takes everybody for 1.70 m."""
     tilt = tilt_camera(pitch, roll)
     soles = np.array([[x - 0.1, 1.5 - above, z], [x + 0.1, 1.5 - above, z]]) @ tilt.T
+    shorter = max(1.69 - stature, 0.0)
     middle = tilt @ np.array([x, 1.5 - above - stature / 2, z])
     return PersonCue(
         soles=soles * SEEN_AS / stature,
@@ -26,9 +34,15 @@ def make_cue(
         axis=-tilt[:, 1],
         axis_weight=1.0,
         view=middle / np.linalg.norm(middle),
-        face=0.33 * max(1.69 - stature, 0.0),
+        face=FACE_ADULT + FACE_PER_METRE * shorter,
         face_weight=1.0,
+        head=HEAD_ADULT + HEAD_PER_METRE * shorter,
+        head_weight=1.0,
     )
+
+
+def hide_head(cue: PersonCue) -> PersonCue:
+    return replace(cue, face_weight=0.0, head_weight=0.0)
 
 
 def degrees_between(a: np.ndarray, b: np.ndarray) -> float:
@@ -70,8 +84,26 @@ def test_who_lies_says_nothing_of_gravity() -> None:
 def test_without_feet_there_is_no_floor() -> None:
     cue = replace(make_cue(1.7, 0.0, 4.0), soles=np.zeros((0, 3)))
     floor = find_floor([cue, cue])
-    assert floor.offset is None and floor.grounded == (None, None) and floor.ranges == (None, None)
-    assert list(floor.scales) == [1.0, 1.0]
+    assert floor.offset is None and floor.grounded == (None, None)
+
+
+@pytest.mark.parametrize("size", [1.0, 1.2, 1.7])
+def test_without_feet_the_head_shows_the_age(size: float) -> None:
+    cue = replace(make_cue(size, 0.0, 4.0), soles=np.zeros((0, 3)))
+    floor, hidden = find_floor([cue]), find_floor([hide_head(cue)])
+    (heights,), (unknown,) = floor.ranges, hidden.ranges
+    assert heights[0] < size < heights[1]
+    assert floor.scales[0] * SEEN_AS == pytest.approx(size, rel=0.12)
+    # whose head is hidden may be of any age
+    assert unknown[0] < 1.2 and unknown[1] > 1.75
+
+
+@pytest.mark.parametrize("size", [0.95, 1.15, 1.7])
+def test_a_child_alone_is_a_child(size: float) -> None:
+    floor = find_floor([make_cue(size, 0.0, 4.0)])
+    (heights,) = floor.ranges
+    assert heights[0] < size < heights[1]
+    assert floor.scales[0] * SEEN_AS == pytest.approx(size, rel=0.12)
 
 
 def test_feet_above_the_camera_stand_on_no_floor() -> None:
@@ -85,7 +117,7 @@ def test_nobody_has_no_floor() -> None:
 
 def test_half_as_tall_on_the_same_floor_is_a_child() -> None:
     """Whatever their faces say: nobody can read them."""
-    cues = [replace(make_cue(size, x, 4.5), face_weight=0.0) for size, x in ((1.72, -0.6), (0.95, 0.5))]
+    cues = [hide_head(make_cue(size, x, 4.5)) for size, x in ((1.72, -0.6), (0.95, 0.5))]
     floor = find_floor(cues)
     small, tall = floor.scales[1] * SEEN_AS, floor.scales[0] * SEEN_AS
     assert small < 1.15 and tall > 1.5 and all(floor.grounded)
@@ -100,6 +132,6 @@ def test_a_class_is_of_one_age() -> None:
 def test_densities_know_heights_and_faces() -> None:
     cue = make_cue(1.0, 0.0, 4.0)
     child = np.exp(LOG_STATURES[tabulate_stature_density(cue).argmax()])
-    adult = np.exp(LOG_STATURES[tabulate_stature_density(replace(cue, face=0.0)).argmax()])
+    adult = np.exp(LOG_STATURES[tabulate_stature_density(replace(cue, face=0.0, head=HEAD_ADULT)).argmax()])
     known = np.exp(LOG_STATURES[tabulate_stature_density(replace(cue, known=1.31)).argmax()])
     assert child < 1.5 < adult and known == pytest.approx(1.31, rel=0.01)

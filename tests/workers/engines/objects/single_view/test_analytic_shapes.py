@@ -111,8 +111,8 @@ def test_depth_makes_a_fitted_solid_metric_and_throws_out_a_wrong_one():
     asset = ENGINE.reconstruct(image, mask, camera=camera, depth=depth)
     assert asset.scale_source == "metric" and "shape_box" in asset.flags
     assert asset.pose.scale == pytest.approx(0.3, rel=0.05)
-    flat = np.where(mask, 1.0, np.nan).astype(np.float32)
-    refused = ENGINE.reconstruct(image, mask, camera=camera, depth=flat)
+    waves = (depth + 0.08 * np.sin(np.arange(256) / 6)).astype(np.float32)
+    refused = ENGINE.reconstruct(image, mask, camera=camera, depth=waves)
     assert "shape_box" not in refused.flags and refused.scale_source == "metric"
 
 

@@ -59,9 +59,9 @@ def test_an_open_box_keeps_its_outside_and_becomes_hollow():
     middle = np.hypot(*(np.mgrid[:128, :128] - np.argwhere(MASK).mean(axis=0)[:, None, None])) < 22
     view = see(np.where(middle, TRUE + 0.25, TRUE))
     registered = register(bend(VERTICES), FACES, view)
-    assert registered.is_hollow
+    assert registered.is_confirmed
     assert cKDTree(VERTICES).query(registered.vertices)[0].max() < 0.04
-    surface = build_measured_solid(registered.vertices, FACES, view)
+    surface = build_measured_solid(registered.vertices, FACES, np.eye(3), view)
     drawn = rasterize(surface.vertices, surface.faces, CAMERA).depth
     inner = middle & MASK
     assert np.median(drawn[inner] - TRUE[inner]) == pytest.approx(0.25, abs=0.02)
@@ -72,7 +72,7 @@ def test_what_lies_before_the_shape_contradicts_it():
     bulge = np.hypot(*(np.mgrid[:128, :128] - np.argwhere(MASK).mean(axis=0)[:, None, None])) / 30
     registered = register(bend(VERTICES), FACES, see(TRUE - 0.5 * np.maximum(1 - bulge, 0)))
     assert registered.agreeing < 0.7
-    assert not registered.is_hollow
+    assert not registered.is_confirmed
 
 
 def test_a_map_that_says_too_little_registers_nothing():

@@ -1,6 +1,7 @@
 """SAM 3 by Meta's own package, behind the protocol of concept engines."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from maquette.contract import Problem
@@ -8,10 +9,15 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3 import kernels
 from workers.engines.concepts.sam3.errors import LICENCE
-from workers.engines.concepts.sam3.meta_backend.grounding import MetaEmbedding, MetaGrounding
+from workers.engines.concepts.sam3.meta_backend.grounding import MetaEmbedding, MetaGrounding, MetaImage
 from workers.engines.concepts.sam3.meta_backend.loading import COMMIT, MetaModels, find_models
 from workers.engines.concepts.sam3.meta_backend.tracker import MetaTracker
-from workers.engines.concepts.sam3.postprocess import build_instances, build_semantic_map
+from workers.engines.concepts.sam3.postprocess import (
+    RawDetections,
+    build_instances,
+    build_query_instances,
+    build_semantic_map,
+)
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import MetaSettings
@@ -19,6 +25,7 @@ from workers.engines.concepts.sam3.tokenizer import check_token_count
 from workers.engines.protocols import (
     Box,
     EngineInfo,
+    GroundingQuery,
     ImageHandle,
     MaskCleanup,
     RequestRefused,
@@ -58,7 +65,7 @@ class MetaConcepts:
             version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
             device=self._models.device,
             licence=f"weights and code: {LICENCE}",
-            capabilities=(*CAPABILITIES, "video_exemplars"),
+            capabilities=CAPABILITIES,
             limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
             vocabulary=None,
             weights=dict(self._models.weights),
@@ -76,8 +83,16 @@ class MetaConcepts:
 
     def embed(self, image: Rgb, key: str) -> MetaEmbedding:
         """Embed an RGB image (H, W, 3) u8; the same key returns the cached handle."""
+        return self.embed_batch([self.prepare(image, key)])[0]
+
+    def prepare(self, image: Rgb, key: str) -> MetaImage:
+        """The image as it is: Meta's processor resizes on the GPU; raises ValueError for another shape."""
         check_image(image)
-        return self._grounding.embed(image, key)
+        return MetaImage(image, key)
+
+    def embed_batch(self, items: Sequence[MetaImage]) -> list[MetaEmbedding]:
+        """The handles of prepared images, those that are not cached from one forward."""
+        return self._grounding.embed(items)
 
     def check(self, phrases: Sequence[str]) -> None:
         """Raise PhraseRejected for the first phrase that is empty or too long; no phrase is unknown."""
@@ -93,26 +108,27 @@ class MetaConcepts:
         cleanup: MaskCleanup | None = None,
     ) -> list[SegmentedInstance]:
         """All instances of each phrase, best first within a phrase; the label is the phrase."""
-        self.check(phrases)
-        image = _require_handle(handle)
-        instances: list[SegmentedInstance] = []
-        limits = thresholds or [None] * len(phrases)
-        for index, (phrase, threshold) in enumerate(zip(phrases, limits, strict=True)):
-            instances += build_instances(
-                self._grounding.ground(image, phrase),
-                image.size,
-                self._settings.clean_with(cleanup),
-                threshold=threshold,
-                prompt=index,
-                label=phrase,
-            )
-        return instances
+        query = GroundingQuery(handle, tuple(phrases), tuple(thresholds), cleanup)
+        return self.finish(query, self.ground_batch([query])[0])
+
+    def ground_batch(self, queries: Sequence[GroundingQuery]) -> list[list[RawDetections]]:
+        """The detector's outputs for each phrase of each query, several images in one forward."""
+        for query in queries:
+            self.check(query.phrases)
+        pairs = [(_require_handle(query.handle), text) for query in queries for text in query.phrases]
+        detections = iter(self._grounding.ground(pairs))
+        return [list(islice(detections, len(query.phrases))) for query in queries]
+
+    def finish(self, query: GroundingQuery, raw: Sequence[RawDetections]) -> list[SegmentedInstance]:
+        """The instances of a query from the detector's outputs."""
+        return build_query_instances(query, raw, self._settings)
 
     def map_semantics(self, handle: ImageHandle, phrases: Sequence[str]) -> list[NDArray[np.float32]]:
         """The model's semantic map of each phrase; see `SemanticEngine`. Raises PhraseRejected."""
         self.check(phrases)
         image = _require_handle(handle)
-        return [build_semantic_map(self._grounding.ground(image, phrase), image.size) for phrase in phrases]
+        raw = self._grounding.ground([(image, phrase) for phrase in phrases])
+        return [build_semantic_map(each, image.size) for each in raw]
 
     def ground_exemplars(
         self,
@@ -140,7 +156,7 @@ class MetaConcepts:
                 )
             )
         return build_instances(
-            self._grounding.ground(image, phrase, boxes, labels),
+            self._grounding.ground_exemplars(image, phrase, boxes, labels),
             image.size,
             self._settings.clean_with(cleanup),
             threshold=threshold,

@@ -45,6 +45,9 @@ class MetaTracker:
         if len({exemplar.prompt for exemplar in prompts.exemplars}) < len(prompts.exemplars):
             detail = "this backend takes one exemplar box per phrase in video"
             raise RequestRefused(Problem.from_code("exemplars_too_many", 422, detail))
+        if any(exemplar.label == 0 for exemplar in prompts.exemplars):
+            detail = "this backend takes exemplars of what is meant alone: leave counter-exemplars out"
+            raise RequestRefused(Problem.from_code("counter_exemplars_unsupported", 422, detail))
         self._models, self._prompts = models, prompts
         self._schedule = PromptSchedule(prompts, merge_since_last_region)
         self._exemplars = {exemplar.prompt: exemplar for exemplar in prompts.exemplars}

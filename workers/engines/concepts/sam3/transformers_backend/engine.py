@@ -8,7 +8,12 @@ import transformers
 from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3.errors import LICENCE
-from workers.engines.concepts.sam3.postprocess import RawDetections, build_instances, build_semantic_map
+from workers.engines.concepts.sam3.postprocess import (
+    RawDetections,
+    build_instances,
+    build_query_instances,
+    build_semantic_map,
+)
 from workers.engines.concepts.sam3.preprocess import check_image
 from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import Sam3Settings
@@ -38,7 +43,7 @@ from workers.engines.protocols import (
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
     "Exemplar boxes of another image go beyond what the model was trained for; what they find is flagged.",
-    "In video, exemplar boxes are not supported; points, boxes and masks are, on any frame.",
+    "Exemplar boxes on a frame of a video count on that frame; what they find is tracked.",
     "Results of phrases in video come 14 frames late, so that duplicates are not shown.",
 )
 
@@ -124,18 +129,7 @@ class Sam3Concepts:
     @computes
     def finish(self, query: GroundingQuery, raw: Sequence[RawDetections]) -> list[SegmentedInstance]:
         """The instances of a query from the detector's outputs."""
-        limits = query.thresholds or [None] * len(query.phrases)
-        instances: list[SegmentedInstance] = []
-        for index, (each, threshold) in enumerate(zip(raw, limits, strict=True)):
-            instances += build_instances(
-                each,
-                query.handle.size,
-                self._settings.clean_with(query.cleanup),
-                threshold=threshold,
-                prompt=index,
-                label=query.phrases[index],
-            )
-        return instances
+        return build_query_instances(query, raw, self._settings)
 
     @computes
     def map_semantics(self, handle: ImageHandle, phrases: Sequence[str]) -> list[NDArray[np.float32]]:

@@ -100,6 +100,13 @@ class FrameBatch:
     def _detect(
         self, forward: Any, row: int, *, text_embeds: Any, attention_mask: Any, **inputs: Any
     ) -> Sam3ImageSegmentationOutput:
+        if self._model.searched_boxes is not None:
+            # exemplars count on this frame alone
+            given = {**inputs, "text_embeds": text_embeds, "attention_mask": attention_mask}
+            alone: Sam3ImageSegmentationOutput = forward(
+                **{**given, "vision_embeds": self._compute_vision(row)}
+            )
+            return alone
         key = id(text_embeds)
         start, output = self._detections.get(key, (row, None))
         if output is None or row >= start + len(output.pred_masks):

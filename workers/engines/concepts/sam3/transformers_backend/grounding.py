@@ -71,6 +71,17 @@ class ExemplarBox:
     label: int
 
 
+def build_box_inputs(
+    loaded: LoadedModel, size: tuple[int, int], boxes: Sequence[Box], labels: Sequence[int]
+) -> dict[str, Any]:
+    """The detector's inputs for exemplar boxes (xyxy pixels) in one image of (height, width)."""
+    centers = torch.from_numpy(to_center_boxes(list(boxes), size))
+    return {
+        "input_boxes": centers[None].to(loaded.device, loaded.dtype),
+        "input_boxes_labels": torch.tensor([list(labels)], device=loaded.device),
+    }
+
+
 class Grounding:
     """The detector of the model, with its caches of images and phrases."""
 
@@ -177,13 +188,8 @@ class Grounding:
             hook.remove()
 
     def _box_inputs(self, image: Sam3Embedding, exemplars: Sequence[ExemplarBox]) -> dict[str, Any]:
-        loaded = self._loaded
-        boxes = torch.from_numpy(to_center_boxes([exemplar.box for exemplar in exemplars], image.size))
-        labels = [[exemplar.label for exemplar in exemplars]]
-        return {
-            "input_boxes": boxes[None].to(loaded.device, loaded.dtype),
-            "input_boxes_labels": torch.tensor(labels, device=loaded.device),
-        }
+        boxes, labels = [each.box for each in exemplars], [each.label for each in exemplars]
+        return build_box_inputs(self._loaded, image.size, boxes, labels)
 
     def _encode_exemplars(self, exemplars: Sequence[ExemplarBox]) -> tuple[Any, Any]:
         """Tokens (1, N + 1, C) of exemplars, each from its own image, and which are real; the last is CLS."""

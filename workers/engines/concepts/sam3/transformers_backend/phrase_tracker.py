@@ -9,7 +9,7 @@ import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from workers.engines.concepts.sam3.transformers_backend.deferred_output import FrameObjects
-from workers.engines.concepts.sam3.transformers_backend.grounding import Grounding
+from workers.engines.concepts.sam3.transformers_backend.grounding import Grounding, build_box_inputs
 from workers.engines.concepts.sam3.transformers_backend.loading import LoadedModel
 from workers.engines.concepts.sam3.transformers_backend.pruning import SessionPruner
 from workers.engines.concepts.sam3.transformers_backend.sessions import (
@@ -17,7 +17,7 @@ from workers.engines.concepts.sam3.transformers_backend.sessions import (
     PhraseSession,
     session_arguments,
 )
-from workers.engines.protocols import TrackPrompts
+from workers.engines.protocols import FrameExemplar, TrackPrompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,21 @@ class PhraseTracker:
             if threshold is not None:
                 # the session holds equal phrases once: the lowest of their thresholds counts
                 self._birth_scores[number] = min(threshold, self._birth_scores.get(number, threshold))
+        self._shown_boxes = self._collect_boxes(loaded, size)
 
     @property
     def delay(self) -> int:
         """How many frames a result waits, so that duplicates are known before it is returned."""
         return int(self._model.hotstart_delay)
 
-    def step(self, number: int, pixels: Any) -> tuple[FrameObjects, Features | None]:
-        """Process frame `number` (1, 3, S, S): its objects, and its features for the prompt tracker."""
+    def step(self, number: int, pixels: Any, index: int) -> tuple[FrameObjects, Features | None]:
+        """Process frame `number` (1, 3, S, S): its objects, and its features for the prompt tracker.
+
+        `index` is the frame's in the video, on which exemplars may lie.
+        """
         session = self.session
         session.current = pixels[0]
-        with _birth_scores(self._model, self._birth_scores):
+        with _requests(self._model, self._birth_scores, self._shown_boxes.get(index, {})):
             out = self._model(inference_session=session, frame_idx=number)
         session.current = None
         features = session.cache.get_vision_features(number)
@@ -93,6 +97,21 @@ class PhraseTracker:
         self._pruner.prune(self.session, number)
         self.session.forget(self._model.config, awaited)
 
+    def _collect_boxes(
+        self, loaded: LoadedModel, size: tuple[int, int]
+    ) -> dict[int, dict[int, dict[str, Any]]]:
+        """The detector's inputs for the exemplars of each frame, by the number of their phrase."""
+        numbers = {text: number for number, text in self.session.prompts.items()}
+        grouped: dict[tuple[int, int], list[FrameExemplar]] = {}
+        for each in self._prompts.exemplars:
+            number = numbers[self._prompts.phrases[each.prompt]]
+            grouped.setdefault((each.frame, number), []).append(each)
+        collected: dict[int, dict[int, dict[str, Any]]] = {}
+        for (frame, number), shown in grouped.items():
+            boxes, labels = [each.box for each in shown], [each.label for each in shown]
+            collected.setdefault(frame, {})[number] = build_box_inputs(loaded, size, boxes, labels)
+        return collected
+
     def _phrase_index(self, number: int) -> int:
         # an object that was removed on this very frame no longer has a prompt, and is never returned
         text = self.session.prompts[self.session.obj_id_to_prompt_id.get(number, 0)]
@@ -113,10 +132,10 @@ class PhraseTracker:
 
 
 @contextmanager
-def _birth_scores(model: Any, scores: dict[int, float]) -> Iterator[None]:
-    """Set a video's thresholds for one forward: one model serves all videos."""
-    model.birth_scores = scores
+def _requests(model: Any, scores: dict[int, float], boxes: dict[int, dict[str, Any]]) -> Iterator[None]:
+    """Set a video's thresholds and a frame's exemplars for one forward: one model serves all videos."""
+    model.birth_scores, model.shown_boxes = scores, boxes
     try:
         yield
     finally:
-        model.birth_scores = {}
+        model.birth_scores, model.shown_boxes = {}, {}

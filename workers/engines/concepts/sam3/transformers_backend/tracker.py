@@ -134,7 +134,9 @@ class Sam3Tracker:
         output, features = DeferredFrame(frame.index, frame.pts), None
         with batch.replace_outputs(row) if batch and self._phrase_tracker else nullcontext():
             if self._phrase_tracker:
-                output.of_phrases, features = self._phrase_tracker.step(self._count, frame.pixels)
+                output.of_phrases, features = self._phrase_tracker.step(
+                    self._count, frame.pixels, frame.index
+                )
         if self._prompt_tracker:
             self._apply_prompts(
                 self._prompt_tracker, output, lambda: features or self._compute_features(frame, batch, row)

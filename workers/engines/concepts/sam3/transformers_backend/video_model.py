@@ -1,6 +1,7 @@
 """transformers' `Sam3VideoModel` with repairs that any user of its outputs needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,16 +18,19 @@ class AlignedSam3Video(Sam3VideoModel):  # type: ignore[misc]
     ids from before.
 
     `birth_scores` maps a prompt's number in the session to the score from which it starts tracks; a prompt
-    without an entry has the model's own thresholds.
+    without an entry has the model's own thresholds. `shown_boxes` are set for one forward alone.
     """
 
     birth_scores: Mapping[int, float] = {}
+    # the detector's inputs for exemplar boxes on the current frame, by prompt; and of the prompt now searched
+    shown_boxes: Mapping[int, Mapping[str, Any]] = {}
+    searched_boxes: Mapping[str, Any] | None = None
     score_threshold_detection: float
     new_det_thresh: Any
 
     def run_detection(self, inference_session: Any, vision_embeds: Any) -> Any:
-        """Detect for every prompt, each at the lower of the model's threshold and its own."""
-        if not self.birth_scores:
+        """Detect for every prompt, each at the lower of the model's threshold and its own, with its boxes."""
+        if not self.birth_scores and not self.shown_boxes:
             return super().run_detection(inference_session, vision_embeds)
         prompts, default = inference_session.prompts, self.score_threshold_detection
         detections: dict[int, Any] = {}
@@ -34,10 +38,29 @@ class AlignedSam3Video(Sam3VideoModel):  # type: ignore[misc]
             for number, text in prompts.items():
                 inference_session.prompts = {number: text}
                 self.score_threshold_detection = min(default, self.birth_scores.get(number, default))
-                detections.update(super().run_detection(inference_session, vision_embeds))
+                with self._show_boxes(number):
+                    detections.update(super().run_detection(inference_session, vision_embeds))
         finally:
             inference_session.prompts, self.score_threshold_detection = prompts, default
         return detections
+
+    @contextmanager
+    def _show_boxes(self, number: int) -> Iterator[None]:
+        """In the block the detector is given the boxes of a prompt, if it has any on this frame."""
+        boxes = self.shown_boxes.get(number)
+        if boxes is None:
+            yield
+            return
+        # first of all hooks: a call with boxes is not padded
+        hook = self.detector_model.register_forward_pre_hook(
+            lambda _module, args, kwargs: (args, {**kwargs, **boxes}), with_kwargs=True, prepend=True
+        )
+        self.searched_boxes = boxes
+        try:
+            yield
+        finally:
+            self.searched_boxes = None
+            hook.remove()
 
     def _associate_det_trk(self, **inputs: Any) -> Any:
         """Match detections to tracks; a track starts from its own prompt's threshold on."""

@@ -1,0 +1,50 @@
+"""Every dataset has the plan that makes it again, however its job was submitted."""
+
+import tomllib
+from types import SimpleNamespace
+from typing import Any
+
+from maquette.contract import DatasetJob, Manifest, MediaRef
+from maquette.dataset_plan import PLAN_FILE, DatasetPlan, build_plan, format_plan
+from maquette.dataset_plan.running import submit_plan
+
+from tests.support.dataset_worlds import Heartbeat, World, version
+
+
+class Recorder:
+    """A client that keeps the request instead of sending it."""
+
+    def __init__(self) -> None:
+        self.request: dict[str, Any] = {}
+
+    def upload(self, source: MediaRef) -> MediaRef:
+        return source
+
+    def media(self, ref: MediaRef) -> Any:
+        return SimpleNamespace(kind="video")
+
+    def dataset(self, videos: list[MediaRef], **fields: Any) -> None:
+        request = DatasetJob.model_validate({"videos": videos, **fields})
+        self.request = request.model_dump(mode="json", exclude_none=True)
+
+
+def read_plan(world: World, manifest: Manifest) -> DatasetPlan:
+    [stored] = [item for item in manifest.artefacts if item.name == PLAN_FILE]
+    assert stored.role == "document"
+    return build_plan(tomllib.loads(world.store.get(stored.sha256).decode()))
+
+
+def test_the_stored_plan_makes_the_same_version(world: World) -> None:
+    sources = [{"name": "a.mp4", "licence": "CC0-1.0", "session": "monday"}, {}]
+    options = {"frame_rate": 6.0, "splits": {"train": 0.5, "val": 0.5, "test": 0.0}, "size": 128}
+    made = world.go(world.job(sources=sources, skipped={"c.mp4": "video_broken"}, **options), Heartbeat())
+    plan = read_plan(world, made)
+    assert plan.input.videos == [f"upload:{ref.id}" for ref in world.videos]
+    assert plan.input.sources[str(world.videos[0].id)].session == "monday"
+    # every default is written
+    assert plan.crops == 3 and "crops = 3" in format_plan(plan)
+    recorder: Any = Recorder()
+    submit_plan(recorder, plan)
+    again = world.go(world.job(**recorder.request), Heartbeat())
+    assert version(again) == version(made)
+    assert format_plan(read_plan(world, again)) == format_plan(plan)

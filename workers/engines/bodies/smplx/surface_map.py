@@ -1,0 +1,42 @@
+"""Meta's map from MHR's surface to SMPL's or SMPL-X's (facebookresearch/MHR, `tools/mhr_smpl_conversion`)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+# vertices of MHR at the level of detail that the map is for, 1
+MHR_VERTICES = 18439
+
+
+class SurfaceMapError(ValueError):
+    """The file is no such map, or the mesh is not the one that it is for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurfaceMap:
+    """A model's vertices as points of another mesh: its faces (V,) and barycentric weights (V, 3)."""
+
+    triangles: NDArray[np.int64]
+    weights: Floats
+
+    @classmethod
+    def load(cls, path: Path) -> "SurfaceMap":
+        """Read `mhr2smpl_mapping.npz` or `mhr2smplx_mapping.npz`; raises SurfaceMapError."""
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                triangles = np.asarray(data["triangle_ids"], np.int64).reshape(-1)
+                weights = np.asarray(data["baryc_coords"], np.float64).reshape(len(triangles), 3)
+        except (OSError, KeyError, ValueError) as error:
+            raise SurfaceMapError(f"{path} is no map from MHR to SMPL: {error}") from error
+        return cls(triangles, weights)
+
+    def apply(self, vertices: Floats, faces: NDArray[np.int64]) -> Floats:
+        """The model's vertices (V, 3) on a mesh; raises SurfaceMapError for a mesh with fewer faces."""
+        if self.triangles.max() >= len(faces):
+            raise SurfaceMapError(
+                f"the map to SMPL names a face that a mesh of {len(faces)} faces does not have"
+            )
+        return np.asarray((vertices[faces[self.triangles]] * self.weights[..., None]).sum(axis=1))
