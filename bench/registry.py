@@ -13,6 +13,7 @@ class Bench(NamedTuple):
 BENCHES = (
     Bench("bodies.figure", "the figures of docs/bodies.md: bodies from the camera, the side and above"),
     Bench("bodies.fit", "stages and joint errors of the default bodies engine"),
+    Bench("bodies.hands", "drawn hands from many sides: which are read, as open, relaxed or fists"),
     Bench("bodies.motion", "smoothing of motions against known ground truth, and its cost per frame"),
     Bench("bodies.scenes", "drawn people of all ages on a floor: errors of joints, height, trunk and floor"),
     Bench("bodies.walking", "feet that slide while they stand, on drawn walks, before and after planting"),

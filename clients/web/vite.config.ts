@@ -20,6 +20,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // Spark carries its WebAssembly; it is loaded when a splat is shown
     chunkSizeWarningLimit: 3000,
+    // how long plug-ins take is of no interest to who installs this
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: { proxy: proxied },
 });

@@ -102,6 +102,40 @@ def test_fast_stays_near_float32_and_nearer_than_bfloat16(exact: Outputs) -> Non
     assert fast.iou_mean > coarse.iou_mean > 0.9
 
 
+def test_embeddings_survive_the_next_replay_of_a_cuda_graph(
+    monkeypatch: pytest.MonkeyPatch, exact: Outputs
+) -> None:
+    kept: list[torch.Tensor] = []
+    modes: list[str] = []
+
+    def replay(graph: Any, _inputs: Any) -> Any:
+        def run(*inputs: Any) -> Any:
+            # a graph has one place for its output, whatever the input
+            outputs = graph.forward(*inputs)
+            kept[:] = kept or [torch.empty_like(outputs[0])]
+            return (kept[0].copy_(outputs[0]), *outputs[1:])
+
+        return run
+
+    def compile_module(self: Any, mode: str, **_: Any) -> None:
+        modes.append(mode)
+        original(self, backend=replay, dynamic=False)
+
+    steps: list[int] = []
+    # the real one imports the compiler of GPUs
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: steps.append(1))
+    original = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_module)
+    engine = build_engine(TINY, profile="exact", compile="reduce-overhead")
+    with torch.inference_mode():
+        handles = [engine.embed(image, str(number)) for number, image in enumerate(IMAGES[:2])]
+    assert modes == ["reduce-overhead"] and kept and len(steps) == 2
+    assert not torch.equal(handles[0].tokens, handles[1].tokens)
+    assert torch.equal(handles[-1].tokens, kept[0])
+    compiled = compare(compute_outputs(engine, IMAGES), exact, SIDE)
+    assert compiled.score_max < 1e-6 and compiled.iou_least == 1
+
+
 def test_only_the_image_encoder_is_compiled_and_results_stay(
     monkeypatch: pytest.MonkeyPatch, exact: Outputs
 ) -> None:

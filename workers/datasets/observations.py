@@ -36,6 +36,7 @@ class TrackedClip:
     """Everything that later stages need of a clip's frames; all but `frames` by track.
 
     `size` is (height, width) of the stored frames. `prompts` has the index of the phrase that found a track.
+    `track_flags` has the flags of tracks that are not as the engine gave them.
     `searched` counts the frames of which the engine returned a result. `camera_is_still` says that the camera
     did not move.
     """
@@ -47,6 +48,7 @@ class TrackedClip:
     labels: dict[int, str | None] = field(default_factory=dict)
     crops: dict[int, list[Crop]] = field(default_factory=dict)
     stats: dict[int, TrackStats] = field(default_factory=dict)
+    track_flags: dict[int, tuple[str, ...]] = field(default_factory=dict)
     searched: int = 0
     camera_is_still: bool = False
 

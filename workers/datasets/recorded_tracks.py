@@ -35,6 +35,7 @@ def to_builtin(result: FrameResult) -> FrameResult:
             id=int(item.id),
             box=(float(item.box[0]), float(item.box[1]), float(item.box[2]), float(item.box[3])),
             score=float(item.score),
+            margin=None if item.margin is None else float(item.margin),
         )
         for item in result.objects
     )
@@ -51,6 +52,7 @@ def _dump_result(result: FrameResult) -> dict[str, Any]:
             "prompt": item.prompt,
             "label": item.label,
             "flags": item.flags,
+            "margin": item.margin,
         }
         for item in result.objects
     ]
@@ -72,4 +74,5 @@ def _parse_object(content: dict[str, Any]) -> TrackedInstance:
         prompt=content["prompt"],
         label=content["label"],
         flags=tuple(content["flags"]),
+        margin=content.get("margin"),
     )

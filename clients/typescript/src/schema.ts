@@ -866,6 +866,16 @@ export interface components {
              */
             grounded?: boolean | null;
             /**
+             * Hand Left
+             * @description Whether the left hand is open, relaxed or a fist; null where it is not seen well enough.
+             */
+            hand_left?: ("open" | "relaxed" | "fist") | null;
+            /**
+             * Hand Right
+             * @description As `hand_left`, of the right hand.
+             */
+            hand_right?: ("open" | "relaxed" | "fist") | null;
+            /**
              * Height M
              * @description Height of the body in metres, standing; null in results of earlier releases.
              */

@@ -52,6 +52,11 @@ def test_lvis_judges_only_what_was_searched(tmp_path: Path) -> None:
     report = run_evaluation(benchmark, OracleConcepts(wrong), tmp_path / "false")
     # one false cat before both right ones: precision 2/3 at every recall
     assert report.scores["mask_APf"] == pytest.approx(2 / 3) and report.scores["mask_APr"] == 1.0
+    shifted = run_evaluation(benchmark, OracleConcepts(shift_answers(answers, 2)), tmp_path / "shifted")
+    # as of COCO: cats are frequent and 20 wide, dogs rare and 10 wide
+    assert shifted.scores["mask_APf"] == pytest.approx(0.7) and shifted.scores["box_APr"] == pytest.approx(
+        0.4
+    )
 
 
 def test_answers_are_exported_as_coco_reads_them(tmp_path: Path) -> None:

@@ -69,6 +69,10 @@ def test_mose_starts_later_objects_and_exports_what_its_server_reads(tmp_path: P
     out = tmp_path / "out"
     report = run_evaluation(benchmark, OracleConcepts(answers), out, predictions=True)
     assert report.scores["J&F"] == 1.0
+    shifted = run_evaluation(benchmark, OracleConcepts(shift_answers(answers, 5)), tmp_path / "shifted")
+    # the square keeps 15 of 20 columns; of the other's 225 + 100 pixels 150 + 75 stay in two of the three
+    # frames, and in the first of them it is rightly absent
+    assert shifted.scores["J"] == pytest.approx((15 / 25 + (1 + 2 * 225 / 425) / 3) / 2)
     for index in range(5):
         name = f"v/{index:05}.png"
         with (

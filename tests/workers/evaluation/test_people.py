@@ -3,7 +3,7 @@
 import os
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,7 +50,8 @@ class OracleBodies:
     ) -> list[BodyEstimate | None]:
         assert camera is not None and camera.fx == 150
         bodies = [self._pose(person) for person in range(len(boxes))]
-        for box, body in zip(boxes, bodies, strict=True):
+        for person, box in enumerate(boxes):
+            body = replace(self, scale=1.0)._pose(person)
             pixels = camera.project(body.vertices[::3] if self.in_triangles else body.vertices)
             assert box == pytest.approx((*pixels.min(axis=0), *pixels.max(axis=0)))
         self.frame += 1
@@ -121,6 +122,30 @@ def test_emdb_takes_the_good_frames_of_its_part(tmp_path: Path) -> None:
     assert perfect["MPJPE"] == pytest.approx(0, abs=1e-6)
     with pytest.raises(LayoutError, match="no split 'test'"):
         load_benchmark("emdb", tmp_path, split="test")
+
+
+@pytest.mark.parametrize("name", ["3dpw", "emdb"])
+def test_a_tenth_too_large_costs_a_tenth_of_each_distance_to_the_hips(tmp_path: Path, name: str) -> None:
+    is_3dpw = name == "3dpw"
+    (draw_3dpw if is_3dpw else draw_emdb)(tmp_path)
+    frames = (0, 1, 2) if is_3dpw else (0, 2)
+    engine = OracleBodies(tmp_path, scale=1.1, frames=frames)
+    scores = run_evaluation(load_benchmark(name, tmp_path), engine, tmp_path / "out").scores
+    # the drawn models regress joint j as vertex j; LSP's hips are Human3.6M's joints 4 and 1
+    joints = [6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10] if is_3dpw else list(range(24))
+    hips = [1, 4] if is_3dpw else [1, 2]
+    spreads, means = [], []
+    truth = OracleBodies(tmp_path, frames=frames)
+    for truth.frame in range(len(frames)):
+        for person in range(2 if is_3dpw and truth.frame < 2 else 1):
+            vertices = truth._pose(person).vertices
+            away = np.linalg.norm(vertices - vertices[hips].mean(axis=0), axis=1)
+            means.append(100 * away[joints].mean())
+            spreads.append(100 * away.mean())
+    assert scores["MPJPE"] == pytest.approx(np.mean(means)) and scores["PVE"] == pytest.approx(
+        np.mean(spreads)
+    )
+    assert scores["PA-MPJPE"] == pytest.approx(0, abs=1e-6) and scores["found"] == 1
 
 
 def test_errors_are_those_computed_by_hand() -> None:

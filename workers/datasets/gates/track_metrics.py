@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.gates.mask_changes import count_flips, warp_mask
+from workers.datasets.gates.mask_changes import MaskChange, compare_masks, find_explained, warp_mask
+from workers.datasets.gates.part_appearance import PartHistogram, describe_halves
 from workers.engines.concepts.images.color_histograms import Histogram, color_histogram, quantize_colors
 from workers.engines.protocols import Box, Mask, Rgb
 from workers.geometry.borders import measure_border_contact
@@ -33,8 +34,9 @@ class TrackStats:
 
     `prompt` is the index of the phrase that found it. `areas` are pixels, `boxes` enclose the masks,
     `box_ious` are those of the engine's box with the mask's own, `contacts` the shares of the outline on the
-    border of the image. `flips` has the pixels that changed for one frame alone, an entry per three frames
-    in a row. `switches` are the frames in which it took another track's place.
+    border of the image. `margins` are the engine's, `halves` the colours of the upper and the lower half.
+    `changes` has, by frame, how the mask differs from the frames before and after, where it is seen in both.
+    `switches` are the frames in which it took another track's place.
     """
 
     prompt: int
@@ -44,17 +46,47 @@ class TrackStats:
     box_ious: list[float] = field(default_factory=list)
     contacts: list[float] = field(default_factory=list)
     appearances: list[Histogram] = field(default_factory=list)
-    flips: list[int] = field(default_factory=list)
+    margins: list[float | None] = field(default_factory=list)
+    halves: list[PartHistogram] = field(default_factory=list)
+    changes: dict[int, MaskChange] = field(default_factory=dict)
     switches: list[int] = field(default_factory=list)
+
+    def select(self, places: range) -> "TrackStats":
+        """The statistics of observations in a row."""
+        part = slice(places.start, places.stop)
+        frames = self.frames[part]
+        within = range(frames[0], frames[-1] + 1)
+        return TrackStats(
+            prompt=self.prompt,
+            frames=frames,
+            areas=self.areas[part],
+            boxes=self.boxes[part],
+            box_ious=self.box_ious[part],
+            contacts=self.contacts[part],
+            appearances=self.appearances[part],
+            margins=self.margins[part],
+            halves=self.halves[part],
+            # the first and the last frame have lost a neighbour
+            changes={frame: change for frame, change in self.changes.items() if frame in within[1:-1]},
+            switches=[frame for frame in self.switches if frame in within[1:]],
+        )
+
+    def extend(self, later: "TrackStats") -> None:
+        """Add the observations of later frames."""
+        for name in ("frames", "areas", "boxes", "box_ious", "contacts", "appearances", "margins", "halves"):
+            getattr(self, name).extend(getattr(later, name))
+        self.changes |= later.changes
+        self.switches += later.switches
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedMask:
-    """A track in one frame: its mask, the box that the engine gave it, and the index of its phrase."""
+    """A track in one frame: its mask, the engine's box and margin, and the index of its phrase."""
 
     mask: Mask
     box: Box
     prompt: int
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +121,7 @@ class TrackMetrics:
             self._note_switches(frame, self._states[-1].masks, masks, came_from)
         now = _State(frame, luma, dict(masks), came_from)
         if len(self._states) == 2:
-            self._count_flips(self._states[0], self._states[1], now)
+            self._compare(self._states[0], self._states[1], now)
         self._states = [*self._states[-1:], now]
 
     def _note(self, frame: int, image: Rgb, masks: Mapping[int, TrackedMask]) -> None:
@@ -103,16 +135,20 @@ class TrackMetrics:
             stats.box_ious.append(box_iou(box, tracked.box))
             stats.contacts.append(measure_border_contact(tracked.mask))
             stats.appearances.append(color_histogram(bins, tracked.mask))
+            stats.margins.append(tracked.margin)
+            stats.halves.append(describe_halves(image, tracked.mask))
 
-    def _count_flips(self, before: _State, middle: _State, after: _State) -> None:
+    def _compare(self, before: _State, middle: _State, after: _State) -> None:
         """Note what changed in the middle frame alone, of tracks that are seen in all three."""
         common = [track for track in middle.masks if track in before.masks and track in after.masks]
         if not common or middle.came_from is None:
             return
         came_back = self._compute_motion(after.luma, middle.luma)
+        motion = middle.came_from, came_back
+        explained = find_explained(before.luma, middle.luma, after.luma, *motion)
         for track in common:
             old, now, new = (state.masks[track].mask for state in (before, middle, after))
-            self.stats[track].flips.append(count_flips(old, now, new, middle.came_from, came_back))
+            self.stats[track].changes[middle.frame] = compare_masks(old, now, new, *motion, explained)
 
     def _note_switches(
         self,

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from workers.datasets.gates.identity_switches import find_identity_switches, find_merge
+from workers.datasets.gates.mask_changes import measure_flicker
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.gates.track_path import TrackPath
 from workers.datasets.schema import ScoreRow
@@ -34,10 +35,10 @@ def score_tracks(
 
     length frames; seen_seconds null for a clip of one frame; visible_fraction of its span; area pixels
     (median); area_share of the frame (median); truncation share of the outline on the border of the image
-    (mean); flicker share of the mask that changes for one frame alone (mean), and of the time that is lost in
-    gaps of up to 0.125 s; id_switch count; reidentification similarity (0..1) over the worst longer gap, null
-    without one; box_mask IoU (median) of the engine's box with the mask's own. For every suspected switch and
-    merge there is a row with its moment, from the first frame of the clip on.
+    (mean); flicker share of the mask that changes for one frame alone where the image does not (mean), and of
+    the time that is lost in gaps of up to 0.125 s; id_switch count; reidentification similarity (0..1) over
+    the worst longer gap, null without one; box_mask IoU (median) of the engine's box with the mask's own. For
+    every suspected switch and merge there is a row with its moment, from the first frame of the clip on.
     """
     interval = float(np.median(np.diff(times))) if len(times) > 1 else None
     paths = {track: TrackPath(own, times) for track, own in stats.items()}
@@ -79,11 +80,10 @@ def _measure_flicker(stats: TrackStats, times: Sequence[float], interval: float 
     if interval is None:
         return None
     lost = sum(gap for _, gap in _list_gaps(stats, times, interval) if gap <= SHORT_GAP + ROUNDING)
-    if not stats.flips and not lost:
+    if not stats.changes and not lost:
         return None
-    changed = float(np.mean(stats.flips)) / float(np.median(stats.areas)) if stats.flips else 0.0
     seen = len(stats.frames) * interval
-    return (changed * seen + lost) / (seen + lost)
+    return (measure_flicker(stats.changes.values()) * seen + lost) / (seen + lost)
 
 
 def _measure_reidentification(path: TrackPath, interval: float | None) -> float | None:

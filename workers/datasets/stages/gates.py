@@ -25,7 +25,7 @@ class TrackGateStage(ClipStage):
     """
 
     name = "gates"
-    version = "5"
+    version = "6"
 
     def __init__(self, settings: DatasetSettings, engine: EngineInfo) -> None:
         self._policy, self._phrases = settings.policy, settings.phrases
@@ -84,6 +84,7 @@ class TrackGateStage(ClipStage):
         first, last = observations[0].frame, observations[-1].frame
         flags = {flag for item in observations for flag in item.flags}
         flags |= {flag for box in boxes.values() for flag in box.flags}
+        flags |= set(tracked.track_flags.get(track, ()))
         size = tuple(float(value) for value in np.median(sizes, axis=0)) if sizes else None
         scale_source = next(iter(boxes.values())).scale_source if boxes else None
         if size and scale_source == "metric" and is_implausible_size(max(size), tracked.labels[track]):

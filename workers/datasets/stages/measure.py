@@ -23,6 +23,7 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.gates.track_metrics import TrackedMask, TrackMetrics
 from workers.datasets.images import encode_jpeg, fit_size, pack_depth, resize_area, resize_mask
 from workers.datasets.observations import TrackedClip, TrackObservation
+from workers.datasets.regrouped_tracks import regroup_tracks
 from workers.datasets.schema import FrameRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import DepthReader
@@ -45,7 +46,7 @@ class MeasureStage(ClipStage):
     """Adds `tracked`: frames as rows, observations, crops and statistics of tracks."""
 
     name = "measure"
-    version = "3"
+    version = "4"
 
     def __init__(self, settings: DatasetSettings, stopwatch: Stopwatch) -> None:
         self._settings, self._stopwatch = settings, stopwatch
@@ -96,7 +97,7 @@ class _Measurement:
         for item in frame.tracks.objects:
             mask = resize_mask(item.mask, self._size)
             if mask.any():
-                masks[item.id] = TrackedMask(mask, self._scale_box(item), item.prompt)
+                masks[item.id] = TrackedMask(mask, self._scale_box(item), item.prompt, item.margin)
                 self._observe(frame, item, mask, depth)
         self._metrics.add(frame.number, image, masks)
 
@@ -105,7 +106,7 @@ class _Measurement:
         self._out.stats = self._metrics.stats
         self._out.crops = self._crops.select()
         self._out.camera_is_still = self._still.is_still
-        return self._out
+        return regroup_tracks(self._out, self._plan.times)
 
     def _observe(self, frame: ClipFrame, item: TrackedInstance, mask: Mask, depth: DepthMap | None) -> None:
         area = int(np.count_nonzero(mask))

@@ -37,8 +37,9 @@ WILD_ERROR = 0.10
 WILD_MISFIT = 2.4
 # Confidence below which no body is returned; chosen, not measured.
 MIN_CONFIDENCE = 0.3
-# Shortest side of a box in pixels: there are no landmarks to read in less. Chosen, not measured.
-MIN_BOX_SIDE = 16
+# Least width and height of a box in pixels, and the least of the larger of them: in less a limb is two pixels
+# wide, and there are no landmarks to read. Chosen, not measured.
+MIN_BOX_SIDE, MIN_BOX_LENGTH = 16, 32
 # Weight of the size that BlazePose's world points suggest: they come from a mean body. Chosen, not measured.
 WORLD_SCALE_WEIGHT = 0.3
 
@@ -155,7 +156,8 @@ class DefaultBodies:
         """The landmarks of the person in one box; None where there is nobody."""
         box = boxes[index]
         x0, y0, x1, y1 = box
-        if not (np.isfinite(box).all() and min(x1 - x0, y1 - y0) >= MIN_BOX_SIDE):
+        sides = (x1 - x0, y1 - y0)
+        if not np.isfinite(box).all() or min(sides) < MIN_BOX_SIDE or max(sides) < MIN_BOX_LENGTH:
             return None
         alone = grey_out_others(image, index, boxes, masks)
         pose = self._poses.estimate_pose(alone, box)

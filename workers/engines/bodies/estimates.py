@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.fit import BodyFit
+from workers.engines.bodies.hands import name_hand
 from workers.engines.bodies.hypotheses import Resolution
 from workers.engines.bodies.kinematics import SHAPE
 from workers.engines.bodies.people import VISIBLE, PersonObservation
@@ -66,6 +67,7 @@ def estimate_body(
         reprojection_error=pixels,
         flags=_find_flags(person, fit, alone, confidence),
         ambiguous_limbs=alone.ambiguous,
+        hands=(name_hand(person.curls[0]), name_hand(person.curls[1])),
     )
 
 
@@ -126,6 +128,8 @@ def _find_flags(
         flags.append("depth_ambiguous")
     if certainty < LOW_CONFIDENCE:
         flags.append("low_confidence")
+    if person.misses_mask():
+        flags.append("mask_disagrees")
     if person.crowded:
         flags.append("several_people")
     return tuple(flags)

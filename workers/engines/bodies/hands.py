@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 from workers.engines.bodies.blazepose import Pose2D
 from workers.engines.bodies.crops import CropRegion
 from workers.engines.protocols import Rgb
+from workers.engines.protocols.bodies import HandState
 from workers.engines.weights import open_session
 
 Floats = NDArray[np.float64]
 HAND_SIDE = 224
-# Side of the region in distances from wrist to knuckles, and how far its middle lies beyond them, for a
-# region from BlazePose, which is uncertain, and for one from the hand's own landmarks. By eye on photos.
-LOOSE, TIGHT, BEYOND = 4.2, 3.2, 0.25
+# Side of a region in distances from wrist to knuckles, and how far its middle lies beyond them. A fist is
+# small for its wrist: in loose regions 10 to 40% of drawn fists are taken for hands, in tight ones 80 to
+# 100%. Where BlazePose's wrist and knuckles are off, hands may lie in the loose region alone.
+TIGHT, LOOSE, BEYOND = 2.6, 4.2, 0.25
+# The region from a hand's own landmarks, from MediaPipe: the landmarks up to the middle joints of the
+# fingers, the side of the region over that of their box, and the shift towards the fingers in heights of the
+# box.
+PALM, SPAN, SHIFT = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18], 2.0, 0.1
 # Shortest distance in pixels from wrist to knuckles, half a hand: 32 px of hand show fingers, fewer do not.
 LEAST_PIXELS = 16.0
 # Confidence of BlazePose's wrist from which a hand is looked for, and of the hand model from which it is one.
@@ -32,10 +38,13 @@ WRIST, KNUCKLES = 0, (17, 5, 2)
 # Landmarks of index to pinky from the wrist to the tip.
 FINGERS = tuple((WRIST, *range(first, first + 4)) for first in (5, 9, 13, 17))
 # The three angles of a finger as the model reads them, summed, in degrees, and by how many radians each joint
-# of the body's finger then bends: measured on the body's own hands, drawn from many sides (mean of 24 views
-# each). A straight finger is read as bent by 67 degrees; beyond 158 the reading hardly grows.
-READ_DEGREES = (67.0, 92.0, 128.0, 158.0, 170.0)
-BENT_RADIANS = (0.0, 0.28, 0.6, 1.0, 1.3)
+# of the body's finger then bends: measured on the body's own hands, drawn from many sides (median of 16 views
+# each). A straight finger is read as bent by 55 degrees.
+READ_DEGREES = (55.0, 81.0, 115.0, 158.0, 170.0)
+BENT_RADIANS = (0.0, 0.3, 0.6, 1.0, 1.25)
+# Median curl of the fingers from which a hand is relaxed, and a fist: halfway between drawn open hands (0
+# rad), hanging and half closed ones (0.28 to 0.6) and fists (1.0 and more).
+RELAXED, FIST = 0.22, 0.76
 # Distance of the hand's wrist from BlazePose's in distances from wrist to knuckles, from which it is another
 # hand.
 OTHER_HAND = 1.2
@@ -88,11 +97,14 @@ class HandReader:
         height, width = image.shape[:2]
         if length < LEAST_PIXELS or not (0 <= start[0] < width and 0 <= start[1] < height):
             return None
-        first = self._read_region(image, align_region(start, knuckle, LOOSE))
-        if first.presence < PRESENCE or _is_elsewhere(first, start, length):
-            return None
-        second = self._read_region(image, align_region(first.pixels[WRIST], first.pixels[9], TIGHT))
-        return None if second.presence < PRESENCE or _is_elsewhere(second, start, length) else second
+        for scale in (TIGHT, LOOSE):
+            first = self._read_region(image, align_region(start, knuckle, scale))
+            if first.presence < PRESENCE or _is_elsewhere(first, start, length):
+                continue
+            second = self._read_region(image, surround_hand(first.pixels))
+            is_hand = second.presence >= PRESENCE and not _is_elsewhere(second, start, length)
+            return second if is_hand else None
+        return None
 
     def _read_region(self, image: Rgb, region: CropRegion) -> HandPose:
         crop = region.extract(image, HAND_SIDE).astype(np.float32) / 255.0
@@ -111,6 +123,18 @@ def align_region(wrist: Floats, knuckle: Floats, scale: float) -> CropRegion:
     return CropRegion(float(middle[0]), float(middle[1]), size, float(np.arctan2(dx, -dy)))
 
 
+def surround_hand(pixels: Floats) -> CropRegion:
+    """The square about landmarks (21, 2) of a hand whose fingers point up: a fist's is smaller."""
+    knuckles = 0.5 * pixels[9] + 0.25 * (pixels[5] + pixels[13])
+    dx, dy = (float(value) for value in knuckles - pixels[WRIST])
+    angle = float(np.arctan2(dx, -dy))
+    axes = np.array([[np.cos(angle), np.sin(angle)], [np.sin(angle), -np.cos(angle)]])
+    places = pixels[PALM] @ axes.T
+    low, high = places.min(axis=0), places.max(axis=0)
+    middle = (0.5 * (low + high) + [0.0, SHIFT * (high - low)[1]]) @ axes
+    return CropRegion(float(middle[0]), float(middle[1]), SPAN * float((high - low).max()), angle)
+
+
 def place_hands(pose: Pose2D, hands: tuple[HandPose | None, HandPose | None]) -> Pose2D:
     """The landmarks of a person with knuckles and thumbs of the hands in place of BlazePose's own."""
     pixels, world, confidence = pose.pixels.copy(), pose.world.copy(), pose.confidence.copy()
@@ -126,6 +150,14 @@ def place_hands(pose: Pose2D, hands: tuple[HandPose | None, HandPose | None]) ->
 def list_curls(hands: tuple[HandPose | None, HandPose | None]) -> Floats:
     """The curls of the left and the right hand (2, 4); NaN for a hand that is None."""
     return np.stack([np.full(len(FINGERS), np.nan) if hand is None else hand.find_curls() for hand in hands])
+
+
+def name_hand(curls: Floats) -> HandState | None:
+    """Whether a hand is open, relaxed or a fist, from the curls (4,) of its fingers; None where unknown."""
+    curl = float(np.median(curls))
+    if np.isnan(curl):
+        return None
+    return "open" if curl < RELAXED else "relaxed" if curl < FIST else "fist"
 
 
 def _is_elsewhere(hand: HandPose, wrist: Floats, length: float) -> bool:

@@ -11,6 +11,7 @@ from workers.engines.protocols.shared import Box, EngineInfo, Mask, Rgb, ScaleSo
 from workers.geometry.cameras import Camera
 
 BodyPart = Literal["left_arm", "right_arm", "left_leg", "right_leg", "trunk"]
+HandState = Literal["open", "relaxed", "fist"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class BodyEstimate:
     flags: tuple[str, ...] = ()
     ambiguous_limbs: tuple[BodyPart, ...] = ()
     """Limbs, or the trunk, that may as well point the other way along depth."""
+    hands: tuple[HandState | None, HandState | None] = (None, None)
+    """The left and the right hand; None where it is not seen well enough."""
     grounded: bool | None = None
     floor: FloorPlane | None = None
     gravity: Gravity | None = None

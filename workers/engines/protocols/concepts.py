@@ -146,10 +146,13 @@ class TrackedInstance(MaskedInstance):
     """One object in one frame; `id` counts from 1 and stays with the object through the video.
 
     `prompt` is the index of the phrase that found it; for an object of a visual prompt it is the number of
-    phrases + id - 1.
+    phrases + id - 1. `margin` (-1..1) says how certain its identity is in this frame: by how much its own
+    detection fits it better, in IoU, than another object's detection or track does; at most 0 where none was
+    its own, None where the engine did not compare.
     """
 
     id: int = field(kw_only=True)
+    margin: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

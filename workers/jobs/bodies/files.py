@@ -49,6 +49,8 @@ def write_body(
         mesh=files.get("glb"),
         grounded=body.grounded,
         ambiguous_limbs=list(body.ambiguous_limbs),
+        hand_left=body.hands[0],
+        hand_right=body.hands[1],
         files=files,
         camera=to_wire_camera(body.camera),
         keypoints=_to_keypoints(body),

@@ -20,11 +20,27 @@ export function findShare(progress: Progress | null | undefined): number | null 
   return progress?.total ? (progress.done ?? 0) / progress.total : null;
 }
 
-/** What a job is doing: stage, count, message. */
+// stages that come without a message; others are said as they are called
+const STAGES: Record<string, string> = {
+  batch: "computing",
+  bodies: "making bodies",
+  clips: "working through clips",
+  convert: "converting",
+  export: "exporting",
+  lift: "making shapes",
+  motion: "following people",
+  overlay: "drawing the overlay",
+  publish: "publishing",
+  read: "reading",
+  track: "tracking",
+  views: "looking at frames",
+};
+
+/** What a job is doing, in words, and how far it is. */
 export function describeProgress(progress: Progress | null | undefined): string {
   if (!progress) return "";
-  const count = progress.total ? ` ${progress.done ?? 0} of ${progress.total}` : "";
-  return `${progress.stage.replaceAll("_", " ")}${count}${progress.message ? ` · ${progress.message}` : ""}`;
+  const what = progress.message || STAGES[progress.stage] || progress.stage.replaceAll("_", " ");
+  return progress.total ? `${what}, ${progress.done ?? 0} of ${progress.total}` : what;
 }
 
 /** How long a job ran, or has been running. */

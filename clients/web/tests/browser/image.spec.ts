@@ -125,12 +125,15 @@ test("an example finds what looks like it @slow", async ({ studio: page }) => {
   await expect(page.getByLabel("Lowest score of like the example")).toBeVisible();
   await expect(listObjects(page).first()).toBeVisible();
   // another one, of what is not meant: both are sent
-  const asked = page.waitForRequest((request) => request.method() === "POST" && request.url().endsWith("/v1/jobs"));
   await page.keyboard.down("Shift");
   await drag(page, await findPlace(canvas, 0.15, 0.37), await findPlace(canvas, 0.47, 0.73));
   await page.keyboard.up("Shift");
-  const { exemplars } = (await asked).postDataJSON() as { exemplars: { positive: boolean }[] };
-  expect(exemplars.map(({ positive }) => positive)).toEqual([true, false]);
+  const readExamples = async () => {
+    const [job] = (await (await page.request.get(`${url()}/v1/jobs?limit=1`)).json()).jobs as { id: string }[];
+    const { request } = (await (await page.request.get(`${url()}/v1/jobs/${job?.id}`)).json()) as { request: { exemplars: { positive: boolean }[] } };
+    return request.exemplars.map(({ positive }) => positive);
+  };
+  await expect.poll(readExamples).toEqual([true, false]);
   await expect(page.getByText("Looking for")).toHaveCount(0);
 });
 

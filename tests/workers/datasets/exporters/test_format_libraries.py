@@ -17,8 +17,10 @@ from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 
-# of the libraries and of torch itself
-pytestmark = pytest.mark.filterwarnings("default")
+# of the libraries and of torch itself; what pyproject.toml ignores is ignored here too
+pytestmark = pytest.mark.filterwarnings(
+    "default", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:pycocotools.mask"
+)
 
 
 @pytest.fixture(scope="module")

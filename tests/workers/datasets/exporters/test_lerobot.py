@@ -230,6 +230,10 @@ def test_the_kind_of_actions_can_be_chosen(data: Dataset, tmp_path: Path) -> Non
         assert episode["has_actions"] == bool(rows)
         if rows:
             assert all_close([step["action"] for step in steps], rows)
+    without = {episode["clip"] for episode, _ in export.steps_by_episode() if not episode["has_actions"]}
+    # what was asked for by name and is not there is listed
+    note = json.loads((tmp_path / "maquette.json").read_text())
+    assert {item["clip"] for item in note["left_out"] if item.get("what") == "actions"} == without != set()
 
 
 def test_any_video_has_a_subject_to_follow(data: Dataset, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import pytest
 from maquette.contract import BodiesJob
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from tests.support.mannequins import render_mannequin
 from workers.engines.bodies.default import DefaultBodies
-from workers.engines.protocols import BodyEstimate, Box, SceneHints
+from workers.engines.protocols import BodyEstimate, Box, Gravity, SceneHints
 
 WIDTH, HEIGHT = 480, 640
 
@@ -104,6 +105,32 @@ def test_less_than_a_person_is_no_body(part: str) -> None:
 )
 def test_boxes_that_hold_nobody_give_none(box: Box) -> None:
     assert recover(draw(0)[0], box) == [None]
+
+
+@pytest.mark.parametrize(("pitch", "disagrees"), [(-60.0, True), (15.0, False), (65.0, True)])
+def test_gravity_under_which_nobody_stands_is_flagged(pitch: float, disagrees: bool) -> None:
+    image, mask, box = draw(0)
+    down = (0.0, float(np.cos(np.radians(pitch))), float(np.sin(np.radians(pitch))))
+    scene = SceneHints(gravity=Gravity(direction=down, source="exif"))
+    (body,) = load_engine().recover_group(image, [box], [mask], scene=scene)
+    assert body is not None and ("gravity_disagrees" in body.flags) == disagrees
+    assert body.gravity is not None and body.gravity.direction == down
+
+
+@pytest.mark.parametrize("kind", ["empty", "elsewhere"])
+def test_a_mask_of_nobody_is_flagged_and_ignored(kind: str) -> None:
+    image, mask, box = draw(0)
+    wrong = np.zeros_like(mask)
+    wrong[:40, :40] = kind == "elsewhere"
+    (body,) = load_engine().recover(image, [box], [wrong])
+    assert body is not None and "mask_disagrees" in body.flags
+    assert find_lean(body) < 25
+
+
+@pytest.mark.parametrize("size", [(4000, 60), (40, 3000), (20, 26)])
+def test_pictures_too_narrow_or_too_small_for_a_person_give_none(size: tuple[int, int]) -> None:
+    picture = cv2.resize(draw(0)[0], size, interpolation=cv2.INTER_AREA)
+    assert recover(picture, (0.0, 0.0, float(size[0]), float(size[1]))) == [None]
 
 
 @pytest.mark.parametrize("height", [0.3, 2.6])

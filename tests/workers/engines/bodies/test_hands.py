@@ -1,4 +1,4 @@
-"""Hands: drawn ones are read as open or closed, and what is no hand or too small is not read."""
+"""Hands: drawn ones are read as open, relaxed or fists, and what is no hand or too small is not read."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -6,25 +6,18 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from tests.support.drawn_hands import draw_hand, make_pose
 from tests.support.synthetic_bodies import load_skinner
-from workers.engines.bodies.blazepose import Pose2D
-from workers.engines.bodies.crops import CropRegion
 from workers.engines.bodies.hands import (
-    BODY_LANDMARKS,
     HandPose,
     HandReader,
     align_region,
     list_curls,
+    name_hand,
     place_hands,
 )
 from workers.engines.bodies.kinematics import BodyState
-from workers.engines.bodies.rig import pose_rig, skin_rig
-from workers.engines.bodies.rotations import exp_map, frame, quaternions
-from workers.geometry.cameras import Camera
-from workers.geometry.mesh_renderer import render_mesh
-
-CAMERA = Camera(320, 320, 900.0, 900.0, 160.0, 160.0)
-SKIN, WALL = (224, 172, 140), (120, 130, 120)
+from workers.engines.bodies.rig import pose_rig
 
 
 @lru_cache(maxsize=1)
@@ -32,46 +25,16 @@ def load_reader() -> HandReader:
     return HandReader(1)
 
 
-def make_pose(pixels: np.ndarray, confidence: float = 1.0) -> Pose2D:
-    region = CropRegion(160.0, 160.0, 320.0)
-    foreground = np.ones((256, 256), np.float32)
-    certain = np.full(33, confidence)
-    return Pose2D(pixels, certain, np.zeros((33, 3)), 1.0, np.zeros(2), np.ones(2), region, foreground)
+@pytest.mark.parametrize("turn", [-1.6, -0.9])
+@pytest.mark.parametrize(("curl", "state"), [(0.0, "open"), (0.5, "relaxed"), (1.2, "fist")])
+def test_hands_are_open_relaxed_or_fists(curl: float, state: str, turn: float) -> None:
+    hand, other = load_reader().read_hands(*draw_hand(curl, turn))
+    assert hand is not None and other is None
+    assert name_hand(hand.find_curls()) == state
 
 
-def draw_hand(curl: float, turn: float) -> tuple[np.ndarray, Pose2D]:
-    """The body's left hand with its fingers up, turned about them, and where BlazePose would see it."""
-    skinner = load_skinner()
-    skeleton = skinner.kinematics.skeleton
-    names = {name: j for j, name in enumerate(skeleton.model.joint_names)}
-    wrist, middle, pinky, index = (
-        names[name] for name in ("wrist_L", "finger3_1_L", "finger5_1_L", "finger2_1_L")
-    )
-    rest = skeleton.model.base.joints
-    hand = frame(rest[middle] - rest[wrist], rest[index] - rest[pinky])
-    upright = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    still = BodyState(np.repeat(np.eye(3)[None], len(skeleton.joints), 0), np.zeros(3), np.zeros(4))
-    rig = skinner.rig(still, np.full((2, 4), curl))
-    rig.rotations[0] = quaternions(exp_map(np.array([0.0, turn, 0.0])) @ upright @ hand.T)
-    rig = replace(rig, root_translation=np.array([0.0, 0.0, 1.6]) - pose_rig(rig)[1][middle])
-    vertices, joints = skin_rig(rig), pose_rig(rig)[1]
-    near = np.linalg.norm(vertices - joints[wrist], axis=1) < 0.32
-    colors = np.tile(np.array(SKIN, np.uint8), (len(vertices), 1))
-    faces = rig.faces[near[rig.faces].all(axis=1)]
-    image, _ = render_mesh(vertices, faces, colors, CAMERA, background=WALL)
-    pixels = np.full((33, 2), -50.0)
-    pixels[list(BODY_LANDMARKS[0][:3])] = CAMERA.project(joints[[wrist, pinky, index]])
-    return image, make_pose(pixels)
-
-
-@pytest.mark.parametrize("turn", [0.0, 0.4])
-def test_an_open_hand_is_told_from_a_closed_one(turn: float) -> None:
-    read = []
-    for curl in (0.0, 0.6):
-        hand, other = load_reader().read_hands(*draw_hand(curl, turn))
-        assert hand is not None and other is None
-        read.append(float(hand.find_curls().mean()))
-    assert read[0] < 0.35 < read[1]
+def test_a_hand_that_is_not_read_is_unknown() -> None:
+    assert name_hand(np.full(4, np.nan)) is None
 
 
 def test_what_is_no_hand_hidden_or_too_small_is_not_read() -> None:

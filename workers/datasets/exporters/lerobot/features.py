@@ -1,6 +1,6 @@
 """The numeric features of a LeRobot dataset: actions and states, with masks of the steps that are known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,11 @@ class StepFeatures:
         for name, matrix in known.items():
             columns[name], columns[VALID_PREFIX + name] = fill_unknown(matrix[:steps])
         return columns
+
+
+def has_actions(columns: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether any step of an episode has a known action, by its columns."""
+    return bool(columns.get(VALID_PREFIX + ACTION, np.zeros(0, np.bool_)).any())
 
 
 def measure_camera(clip: SceneClip) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.exporters.lerobot.features import ACTION, VALID_PREFIX
+from workers.datasets.exporters.lerobot.features import has_actions
 from workers.datasets.exporters.lerobot.layout import CAMERA, EPISODES_PER_CHUNK, get_task
 from workers.datasets.exporters.shared.typed_parquet import (
     ColumnType,
@@ -63,7 +63,7 @@ def build_episode(
         "split": clip.row.split,
         "frame_rate": float(clip.row.frame_rate or rate),
         "scale_source": clip.row.scale_source or "",
-        "has_actions": bool(columns.get(VALID_PREFIX + ACTION, np.zeros(0, np.bool_)).any()),
+        "has_actions": has_actions(columns),
     }
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workers.engines.bodies.estimates import measure_height, scale_about_camera
 from workers.engines.bodies.group.cues import find_sole_vertices
 from workers.engines.bodies.group.floor_report import ASSUMED_GRAVITY
-from workers.engines.bodies.group.solve import GroupSolution
+from workers.engines.bodies.group.solve import GroupedPerson, GroupSolution
 from workers.engines.bodies.observations import HIPS, SHOULDERS
 from workers.engines.bodies.skeleton import load_skeleton
 from workers.engines.protocols import BodyEstimate, FloorPlane, Gravity
@@ -20,6 +20,9 @@ TOUCH_METRES = 0.03
 # Lean of a trunk in degrees from which a person is not upright: who bends to the floor or sits leans less.
 # Chosen, not measured.
 UPRIGHT_DEGREES = 75.0
+# Heights in metres of a child of eight years (WHO: 1.27) and of a short adult (NCD-RisC: the 10th percentile
+# of women worldwide): a range that holds both says neither.
+CHILD_METRES, ADULT_METRES = 1.27, 1.55
 
 
 def place_people(
@@ -56,7 +59,7 @@ def place_people(
             grounded=member.grounded,
             height_range=member.height_range,
             scale_source="metric" if has_scale and member.grounded else body.scale_source,
-            flags=_list_flags(body, stands, is_grounded=member.grounded, in_scale=has_scale),
+            flags=_list_flags(body, member, stands, in_scale=has_scale, is_contradicted=group.contradicted),
         )
         for body, member, stands in zip(placed, group.people, upright, strict=True)
     ]
@@ -88,13 +91,22 @@ def _find_plane(bodies: Sequence[BodyEstimate], group: GroupSolution) -> FloorPl
     return replace(plane, feet=int(np.sum(feet)), people=len(standing))
 
 
+def is_age_uncertain(heights: tuple[float, float]) -> bool:
+    """Whether a range of heights in metres holds those of children and those of adults."""
+    return heights[0] < CHILD_METRES and heights[1] > ADULT_METRES
+
+
 def _list_flags(
-    body: BodyEstimate, stands: bool, *, is_grounded: bool | None, in_scale: bool
+    body: BodyEstimate, member: GroupedPerson, stands: bool, *, in_scale: bool, is_contradicted: bool
 ) -> tuple[str, ...]:
     flags = list(body.flags)
-    if in_scale and is_grounded:
+    if member.height_range is not None and is_age_uncertain(member.height_range):
+        flags.append("age_uncertain")
+    if is_contradicted:
+        flags.append("gravity_disagrees")
+    if in_scale and member.grounded:
         flags = [flag for flag in flags if flag != "scale_not_metric"] + ["scale_from_group"]
-    if is_grounded is False:
+    if member.grounded is False:
         flags.append("not_grounded")
     if not stands:
         flags.append("not_upright")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.fit import BodyFit, BodyFitter, FitPrior
 from workers.engines.bodies.group.cues import CueReader, PersonCue
-from workers.engines.bodies.group.floor_search import MIN_DROP, FloorSolution, find_floor
+from workers.engines.bodies.group.floor_search import MIN_DROP, FloorSolution, find_floor, measure_lean
 from workers.engines.bodies.group.ground_term import GroundTerm, measure_straightness
 from workers.engines.bodies.group.stature import make_shape
 from workers.engines.bodies.kinematics import BodyState
@@ -27,6 +27,9 @@ Floats = NDArray[np.float64]
 MASK_COST = 0.01
 # Steps of a fit to landmarks on the floor, where the mask is somebody else's.
 STEPS_ON_FLOOR = 12
+# Lean in degrees beyond which a body's axis contradicts a gravity that is given: three deviations of standing
+# people's. The weight from which an axis counts. Chosen.
+LEAN_DEGREES, SEEN_WEIGHT = 40.0, 0.3
 # Deviation of youth once the stature is known: a child of a size has an age.
 KNOWN_YOUTH = 0.25
 # Deviation of the size on the floor, in units of 10 cm: the floor itself holds it. Known heights hold.
@@ -50,6 +53,14 @@ class GroupSolution:
     up: Floats
     offset: float | None
     people: tuple[GroupedPerson, ...]
+    contradicted: bool = False
+    """Whether gravity was given, and nobody is anywhere near upright under it."""
+
+
+def is_contradicted(up: Floats, cues: Sequence[PersonCue]) -> bool:
+    """Whether everybody whose trunk is seen leans by over LEAN_DEGREES under `up` (3,)."""
+    leans = [measure_lean(cue, up) for cue in cues if cue.axis_weight > SEEN_WEIGHT]
+    return bool(leans) and min(leans) > LEAN_DEGREES
 
 
 class GroupSolver:
@@ -80,7 +91,8 @@ class GroupSolver:
             self._stand(person, fit, cue, floor, k)
             for k, (person, fit, cue) in enumerate(zip(upright, fits, cues, strict=True))
         ]
-        return self._finish(floor, stood, self._read(upright, stood, heights))
+        group = self._finish(floor, stood, self._read(upright, stood, heights))
+        return replace(group, contradicted=gravity is not None and is_contradicted(floor.up, cues))
 
     def _agrees(self, refined: BodyFit, alone: BodyFit) -> bool:
         """Whether a fit to the mask agrees with the landmarks as well as one to them alone, nearly."""

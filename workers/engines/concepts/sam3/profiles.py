@@ -6,7 +6,7 @@ from typing import Literal
 Precision = Literal["float32", "bfloat16", "autocast"]
 ProfileName = Literal["exact", "fast"]
 Attention = Literal["sdpa", "flash", "eager"]
-Compile = Literal["off", "default", "max-autotune"]
+Compile = Literal["off", "default", "reduce-overhead", "max-autotune"]
 
 PRECISIONS: dict[str, Precision] = {
     "float32": "float32",

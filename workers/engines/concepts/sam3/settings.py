@@ -112,8 +112,8 @@ class Sam3Settings(BackendSettings):
     """`sdpa` is PyTorch's own attention, which chooses a kernel; `flash` needs the package `flash-attn` and
     is not for float32; `eager` multiplies plain matrices."""
     compile: Compile = "off"
-    """Compile the image encoder by `torch.compile`: `default`, or `max-autotune`, which also times kernels;
-    the first pictures then take minutes."""
+    """Compile the image encoder by `torch.compile`: `default`, `reduce-overhead` with CUDA graphs, or
+    `max-autotune`, which also times kernels; the first pictures then take minutes."""
     pad_geometry: bool = True
     """Give text-only calls the empty geometry token that Meta's own code always has, and that all published
     figures were measured with."""

@@ -40,3 +40,46 @@ def match_detections(
         for row, column in zip(rows, columns, strict=True)
         if scores[row, column] >= config.min_box_iou
     }
+
+
+def measure_margins(
+    tracks: Sequence[Track],
+    detections: Sequence[Detection],
+    classes: Mapping[int, Sequence[str]],
+    matches: Mapping[int, int],
+) -> list[float | None]:
+    """By how much each track's own detection fits it better than anything else of its prompt does (IoU).
+
+    Something else is another detection on the track, or another track on its detection: where two compete
+    for one place the margin is near 0 or less, and identities may change. Without a detection of its own it
+    is the IoU with the best other one, negative. None for tracks of visual prompts, which have no class.
+    """
+    return [
+        None if track.label is None else _measure_margin(row, tracks, detections, classes, matches)
+        for row, track in enumerate(tracks)
+    ]
+
+
+def _measure_margin(
+    row: int,
+    tracks: Sequence[Track],
+    detections: Sequence[Detection],
+    classes: Mapping[int, Sequence[str]],
+    matches: Mapping[int, int],
+) -> float:
+    prompt, own = tracks[row].prompt, matches.get(row)
+    box = bounding_box(tracks[row].visible_mask)
+    ious = {
+        column: box_iou(box, item.box)
+        for column, item in enumerate(detections)
+        if item.label in classes.get(prompt, ())
+    }
+    others = [iou for column, iou in ious.items() if column != own]
+    if own is None:
+        return -max(others, default=0.0)
+    rivals = [
+        box_iou(bounding_box(track.visible_mask), detections[own].box)
+        for other, track in enumerate(tracks)
+        if other != row and track.prompt == prompt
+    ]
+    return ious[own] - max([*others, *rivals], default=0.0)

@@ -10,7 +10,7 @@ from workers.engines.concepts.images.config import ImageConfig
 from workers.engines.concepts.images.mobilesam import ImageEmbedding, MobileSam
 from workers.engines.concepts.images.picodet import Detection, PicoDet
 from workers.engines.concepts.masks import mask_area
-from workers.engines.concepts.tracking.association import match_detections
+from workers.engines.concepts.tracking.association import match_detections, measure_margins
 from workers.engines.concepts.tracking.config import KeyFrameConfig, TrackerConfig
 from workers.engines.concepts.tracking.frame_detection import FrameDetector
 from workers.engines.concepts.tracking.reid import is_explained, reidentification_score
@@ -131,7 +131,14 @@ class KeyFrameProcessor:
         return self._sam.encode_region(frame.image.image, pixels)
 
     def _detect(self, state: TrackerState, frame: WorkingFrame) -> list[Detection]:
-        return self._detector.detect(frame.image, state.frames, _tracks_in_sight(state), frame.shape)
+        """The detections of a frame; each track's margin says how certain they leave it."""
+        tracks = _tracks_in_sight(state)
+        found = self._detector.detect(frame.image, state.frames, tracks, frame.shape)
+        matches = match_detections(tracks, found, self._classes, self._config.association)
+        margins = measure_margins(tracks, found, self._classes, matches)
+        for track, margin in zip(tracks, margins, strict=True):
+            track.margin = margin
+        return found
 
     def _correct_tracks(
         self,

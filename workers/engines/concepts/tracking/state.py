@@ -26,6 +26,7 @@ class Track:
     `in_contact` says that it touches a look-alike in this frame. `rival` is the id of the look-alike with
     which it may have changed places, 0 where its identity is certain; `entry_velocity` is its velocity (x, y)
     before that contact, in working pixels per frame, and `frames_apart` counts the frames since.
+    `margin` is that of `TrackedInstance`, known for the frame at hand alone.
     """
 
     id: int
@@ -46,6 +47,7 @@ class Track:
     rival: int = 0
     entry_velocity: tuple[float, float] = (0.0, 0.0)
     frames_apart: int = 0
+    margin: float | None = None
 
     @property
     def amodal_mask(self) -> Mask:

@@ -76,6 +76,8 @@ class DefaultTracker:
         never be answered.
         """
         working = WorkingFrame.prepare(frame.image, self._config.propagation)
+        for track in [] if self._state is None else self._state.tracks:
+            track.margin = None
         if self._state is None:
             state, color_errors = self._start(working), {}
         else:
@@ -261,7 +263,14 @@ class DefaultTracker:
             *truncation_flags(mask),
         )
         return TrackedInstance(
-            mask, bounding_box(mask), track.score, track.prompt, track.label, flags, id=track.id
+            mask,
+            bounding_box(mask),
+            track.score,
+            track.prompt,
+            track.label,
+            flags,
+            id=track.id,
+            margin=track.margin,
         )
 
 

@@ -30,6 +30,7 @@ class Gravity(ResponseModel):
 
 
 BodyPart = Literal["left_arm", "right_arm", "left_leg", "right_leg", "trunk"]
+HandState = Literal["open", "relaxed", "fist"]
 
 
 class FloorPlane(ResponseModel):
@@ -73,6 +74,10 @@ class BodyResult(ReconstructedBody):
     that is unknown."""
     ambiguous_limbs: list[BodyPart] = []
     """Limbs whose depth the image leaves open: they may as well point the other way."""
+    hand_left: HandState | None = None
+    """Whether the left hand is open, relaxed or a fist; null where it is not seen well enough."""
+    hand_right: HandState | None = None
+    """As `hand_left`, of the right hand."""
     mesh: str | None
     """Name of the rigged GLB artefact."""
     files: dict[BodyFormat, str] = {}

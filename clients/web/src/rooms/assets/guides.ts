@@ -5,6 +5,7 @@ import {
   Color,
   GridHelper,
   Group,
+  SRGBColorSpace,
   Sprite,
   SpriteMaterial,
   Vector3,
@@ -45,7 +46,7 @@ export function makeGuides(bounds: Box3, unit: string, isDark: boolean): Guides 
     ["z", new Vector3(0, 0, length), isDark ? "#8fb8f2" : "#1f56a8"],
   ];
   for (const [name, offset, color] of places) {
-    const label = makeLabel(`${name} ${formatLength(length)}${unit}`, color, length * 0.24, isDark);
+    const label = makeLabel(`${name} ${formatLength(length)}${unit}`, color, length * 0.17, isDark);
     label.position.copy(axes.position).add(offset.multiplyScalar(1.08));
     group.add(label);
   }
@@ -71,7 +72,9 @@ function makeLabel(text: string, color: string, height: number, isDark: boolean)
     context.fillStyle = color;
     context.fillText(text, 128, 32);
   }
-  const sprite = new Sprite(new SpriteMaterial({ map: new CanvasTexture(canvas), depthTest: false }));
+  const map = new CanvasTexture(canvas);
+  map.colorSpace = SRGBColorSpace;
+  const sprite = new Sprite(new SpriteMaterial({ map, depthTest: false }));
   sprite.scale.set(height * 4, height, 1);
   return sprite;
 }

@@ -12,6 +12,7 @@ import { loadDocument, segment, segmentObject } from "./segmenting";
 const FLOOR = 0.1;
 const FIRST_THRESHOLD = 0.5;
 const STORED = "image:";
+const LAST = "image";
 
 /** The picture and its masks, and what is under way; it outlives the room while the page is open. */
 class ImageState {
@@ -56,6 +57,8 @@ class ImageState {
   async follow(id: string, job: string | null): Promise<void> {
     if ((this.picture?.media.id === id && !job) || this.#running) return;
     await this.#run("Loading the picture", async () => {
+      // what cannot be loaded is not tried again and again
+      sessionStorage.removeItem(LAST);
       const picture = this.picture?.media.id === id ? this.picture : await loadPicture(id);
       if (job) {
         this.#show(picture, await loadDocument(job, FIRST_THRESHOLD));
@@ -64,7 +67,20 @@ class ImageState {
     });
   }
 
+  /** Go back to what this tab had open last, if it had anything. */
+  reopen(): void {
+    const id = sessionStorage.getItem(LAST);
+    if (!this.picture && id) router.replace(`/image/${id}`);
+  }
+
+  close(): void {
+    this.picture = null;
+    sessionStorage.removeItem(LAST);
+    router.go("/image");
+  }
+
   #show(picture: Picture, document: documents.ImageDocument): void {
+    sessionStorage.setItem(LAST, picture.media.id);
     this.picture = picture;
     this.selected = new Set();
     this.history.reset(document);

@@ -13,6 +13,7 @@ export const THUMBNAILS = 12;
 const THUMBNAIL_HEIGHT = 54;
 const FALLBACK_RATE = 25;
 const STORED = "video:";
+const LAST = "video";
 
 /** A video, the session about it, and what is known of its objects; it outlives the room while the page is open. */
 class VideoState {
@@ -74,11 +75,26 @@ class VideoState {
   async follow(id: string, job: string | null): Promise<void> {
     if (this.work || (this.media?.id === id && !job)) return;
     await this.#run("Loading the video", async () => {
+      // what cannot be loaded is not tried again and again
+      sessionStorage.removeItem(LAST);
       if (this.media?.id !== id) await this.#show(await service.getUpload(id), "video", service.uploadUrl(id));
+      sessionStorage.setItem(LAST, id);
       router.replace(`/video/${id}`);
       if (job) await this.#watch(await service.getJob(job));
       else await this.#restore(id);
     });
+  }
+
+  /** Go back to what this tab had open last, if it had anything. */
+  reopen(): void {
+    const id = sessionStorage.getItem(LAST);
+    if (!this.media && id) router.replace(`/video/${id}`);
+  }
+
+  leave(): void {
+    this.close();
+    sessionStorage.removeItem(LAST);
+    router.go("/video");
   }
 
   async #show(media: Media, name: string, url: string): Promise<void> {
@@ -88,6 +104,7 @@ class VideoState {
     }
     this.close();
     [this.media, this.name] = [media, name];
+    sessionStorage.setItem(LAST, media.id);
     const rate = media.frame_rate ?? FALLBACK_RATE;
     const frames = media.frames ?? Math.max(1, Math.round((media.duration_seconds ?? 0) * rate));
     const reader = new FrameReader(rate, frames, (frame) => {
@@ -119,7 +136,7 @@ class VideoState {
     }
   }
 
-  /** Leave the video; the session ends by itself. */
+  /** Forget the video; the session ends by itself. */
   close(): void {
     this.#watching.abort();
     this.reader?.close();

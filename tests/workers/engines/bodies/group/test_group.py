@@ -7,6 +7,9 @@ import pytest
 
 from tests.support.standing_people import Stand, observe_stand, tilt_camera
 from workers.engines.bodies.default import DefaultBodies
+from workers.engines.bodies.estimates import estimate_body
+from workers.engines.bodies.group.place import place_people
+from workers.engines.bodies.group.solve import GroupedPerson, GroupSolution
 from workers.engines.protocols import BodyEstimate, Gravity, SceneHints
 
 # A class: an adult and children.
@@ -108,6 +111,22 @@ def test_one_person_stands_on_its_own_floor(engine: DefaultBodies, size: float) 
     assert body.grounded and body.floor is not None and body.floor.feet == 2
     assert abs(lowest(body)) < 0.01
     assert stature(body) == pytest.approx(size, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("heights", "uncertain"), [((0.8, 1.3), False), ((1.0, 1.8), True), ((1.4, 1.9), False)]
+)
+def test_who_may_be_a_child_or_an_adult_is_flagged(
+    heights: tuple[float, float], uncertain: bool, engine: DefaultBodies
+) -> None:
+    person = observe_stand(Stand(stature=1.7), 1.6, tilt_camera(12.0), np.random.default_rng(0))
+    fit = engine._fit(person)
+    assert fit is not None
+    body = estimate_body(person, fit.fit, engine._skinner, fit)
+    member = GroupedPerson(fit=fit.fit, scale=1.0, grounded=True, height_range=heights)
+    group = GroupSolution(up=np.array([0.0, -1.0, 0.0]), offset=1.6, people=(member,))
+    (placed,) = place_people([body], group, [None], None)
+    assert ("age_uncertain" in placed.flags) == uncertain and placed.height_range == heights
 
 
 def test_nobody(engine: DefaultBodies) -> None:

@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import torch
+
 from workers.engines.concepts.sam3.profiles import Attention, Compile, Profile
 
 KERNELS: dict[Attention, str] = {"sdpa": "sdpa", "flash": "flash_attention_2", "eager": "eager"}
-# CUDA graphs stay out: their memory belongs to the thread that recorded them, and an engine is warmed up in
-# another one than the one that owns it later
-MODES: dict[Compile, str] = {"default": "default", "max-autotune": "max-autotune-no-cudagraphs"}
+# "reduce-overhead" is PyTorch's name for CUDA graphs
+MODES: dict[Compile, str] = {
+    "default": "default",
+    "reduce-overhead": "reduce-overhead",
+    "max-autotune": "max-autotune-no-cudagraphs",
+}
 
 
 def accelerate(model: Any, profile: Profile) -> None:
@@ -23,4 +28,18 @@ def accelerate(model: Any, profile: Profile) -> None:
         raise ValueError(f"attention {profile.attention!r} cannot be used here: {error}") from error
     if profile.compile != "off":
         # the ViT alone: its shapes are fixed but for the batch, and it takes most of the time
-        model.detector_model.vision_encoder.backbone.compile(mode=MODES[profile.compile])
+        encoder = model.detector_model.vision_encoder
+        encoder.backbone.compile(mode=MODES[profile.compile])
+        if profile.compile == "reduce-overhead":
+            encoder.register_forward_pre_hook(_begin_step)
+            encoder.register_forward_hook(_keep_tokens)
+
+
+def _begin_step(_module: Any, _inputs: Any) -> None:
+    torch.compiler.cudagraph_mark_step_begin()
+
+
+def _keep_tokens(_module: Any, _inputs: Any, output: Any) -> Any:
+    """Copy the ViT's tokens, which embeddings keep: the next replay of a graph writes over its outputs."""
+    output.last_hidden_state = output.last_hidden_state.clone()
+    return output

@@ -1,0 +1,73 @@
+"""Tracks that exchanged their people are divided, and each person has one track where that is certain."""
+
+import pytest
+
+from tests.support.scripted_tracks import Clothes, Scene, script_clip
+from workers.datasets.observations import TrackedClip
+from workers.datasets.regrouped_tracks import regroup_tracks
+
+GREEN: Clothes = ((40, 120, 60), (60, 60, 60))
+WHITE: Clothes = ((220, 220, 215), (40, 50, 90))
+
+
+def exchange(
+    left: Clothes = GREEN, right: Clothes = WHITE, *, far: float = 0.0
+) -> dict[int, tuple[Scene, ...]]:
+    """Tracks 1 and 2 go on with each other's people after two seconds; the second ones are `far` away."""
+    tracks = {}
+    for track, (old, new) in enumerate(((left, right), (right, left)), 1):
+        here, there = (60.0 + 12 * track, 50.0), (60.0 + 12 * track + far, 50.0)
+        tracks[track] = (
+            Scene(start=0, stop=1.8, clothes=old, place=here),
+            Scene(start=1.8, stop=2.2, clothes=old, place=here, doubtful=True),
+            Scene(start=2.2, stop=4, clothes=new, place=there),
+        )
+    return tracks
+
+
+def regroup(tracks: dict[int, tuple[Scene, ...]], rate: float = 10.0) -> TrackedClip:
+    return regroup_tracks(*script_clip(tracks, rate, 4.0))
+
+
+def list_times(clip: TrackedClip, rate: float = 10.0) -> dict[int, tuple[float, float]]:
+    return {track: (own.frames[0] / rate, own.frames[-1] / rate) for track, own in clip.stats.items()}
+
+
+@pytest.mark.parametrize("rate", [30.0, 15.0, 6.0])
+def test_two_who_were_exchanged_get_their_own_ids_back(rate: float) -> None:
+    old, _ = script_clip(exchange(), rate, 4.0)
+    clip = regroup(exchange(), rate)
+    assert set(clip.stats) == {1, 2}
+    assert clip.track_flags == {1: ("divided", "joined"), 2: ("divided", "joined")}
+    for track, other in ((1, 2), (2, 1)):
+        frames = clip.stats[track].frames
+        assert frames == sorted(set(frames)) and frames[0] == 0 and frames[-1] == round(4 * rate) - 1
+        expected = [
+            item
+            for frame in frames
+            for item in old.observations[track if frame < 2 * rate else other]
+            if item.frame == frame
+        ]
+        assert clip.observations[track] == expected
+        assert {crop.frame for crop in clip.crops[track]} <= set(frames)
+
+
+def test_all_else_of_a_clip_without_doubts_stays_as_it_is() -> None:
+    clip, times = script_clip({1: (Scene(start=0, stop=4, clothes=GREEN),)}, 10.0, 4.0)
+    assert regroup_tracks(clip, times) is clip
+
+
+def test_one_out_of_reach_is_divided_and_not_joined() -> None:
+    clip = regroup(exchange(far=250.0))
+    assert set(clip.stats) == {1, 2, 3, 4}
+    assert set(clip.track_flags.values()) == {("divided",)}
+    assert list(list_times(clip).values()) == [(0.0, 1.7), (2.2, 3.9)] * 2
+
+
+def test_two_alike_are_not_joined_because_nobody_knows_which() -> None:
+    """A third track, dressed as the first, ends at the same time and place."""
+    third = (Scene(start=0, stop=2.0, clothes=GREEN, place=(78.0, 50.0)),)
+    clip = regroup({**exchange(), 3: third})
+    assert clip.track_flags[2] == ("divided", "joined")
+    assert clip.track_flags[1] == ("divided",) and clip.track_flags[3] == ()
+    assert list_times(clip)[4][0] == pytest.approx(2.2)
