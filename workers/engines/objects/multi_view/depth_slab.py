@@ -72,7 +72,8 @@ def _sweep_depth(
     if swept is None:
         return None
     camera, crop = views.cameras[reference].camera, swept.view.camera
-    grid = np.stack(np.meshgrid(np.arange(camera.width), np.arange(camera.height)), axis=-1) + 0.5
+    columns, rows = np.meshgrid(np.arange(camera.width), np.arange(camera.height))
+    grid = np.stack([columns, rows], axis=-1).astype(np.float64) + 0.5
     pixels = np.floor(crop.project(camera.unproject(grid, np.ones(grid.shape[:2])))).astype(np.int64)
     column, row = pixels[..., 0], pixels[..., 1]
     inside = (column >= 0) & (row >= 0) & (column < crop.width) & (row < crop.height)
