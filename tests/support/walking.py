@@ -93,7 +93,6 @@ def make_known_walk(
     legs = find_legs(rig)
     assert legs is not None
     seconds = np.arange(frames) / rate if seconds is None else seconds
-    frames = len(seconds)
     facing = exp_map(np.array([0.0, heading, 0.0]))
     ahead = facing @ np.array([0.0, 0.0, 1.0])
     tall = -float(rig.rest_vertices[:, 1].min()) + float(rig.rest_joints[0, 1])
@@ -101,7 +100,7 @@ def make_known_walk(
     start = np.array([-0.4, tall - gait.crouch, -5.0])
     positions = start + gait.speed * seconds[:, None] * ahead
     positions[:, 1] += gait.bob * np.cos(4 * np.pi * phase) + _leap(gait, phase)
-    rotations = np.repeat(rig.rotations[None], frames, axis=0)
+    rotations = np.repeat(rig.rotations[None], len(seconds), axis=0)
     rotations[:, 0] = quaternions(facing)
     _swing_arms(rig, rotations, 0.35 * np.sin(2 * np.pi * phase) * (gait.speed > 0))
     for side, leg in enumerate(legs):
@@ -126,7 +125,7 @@ def make_known_walk(
         seconds=seconds,
         rotations=rotations,
         positions=positions,
-        contacts=find_still(soles, seconds).reshape(frames, 2, 2).any(axis=2),
+        contacts=find_still(soles, seconds).reshape(-1, 2, 2).any(axis=2),
         soles=soles,
         estimates=estimates,
     )
