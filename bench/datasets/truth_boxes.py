@@ -118,6 +118,17 @@ def count_false_rejections(truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> C
     return Counter(gate for track in tracks if is_good_track(truth, track) for gate in track.failed)
 
 
+def decide_objects(truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> dict[tuple[str, int], frozenset[str]]:
+    """The gates that each object's longest good track failed; objects without a good track are left out."""
+    good = [track for track in tracks if is_good_track(truth, track)]
+    counts = _count_overlaps(truth, good)
+    return {
+        thing: frozenset(good[int(own.argmax())].failed)
+        for thing, own in zip(truth.boxes, counts, strict=True)
+        if own.size and own.max()
+    }
+
+
 def is_good_track(truth: TruthVideo, track: TrackBoxes) -> bool:
     """Whether a track shows one object in most of its boxes on the frames of the truth, and no other."""
     counts = _count_overlaps(truth, [track])[:, 0]
