@@ -167,10 +167,21 @@ def _match(truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> dict[int, dict[in
 
 
 def _count_boxes(truth: TruthVideo, track: TrackBoxes) -> int:
-    """The boxes of a track that are judged."""
+    """The boxes of a track that are judged: in ignored regions those alone that show an object."""
     return sum(
-        frame in track.boxes and not _is_ignored(track.boxes[frame], truth.ignored.get(frame, ()))
+        frame in track.boxes
+        and (
+            not _is_ignored(track.boxes[frame], truth.ignored.get(frame, ()))
+            or _shows_object(truth, track, frame)
+        )
         for frame in truth.frames
+    )
+
+
+def _shows_object(truth: TruthVideo, track: TrackBoxes, frame: int) -> bool:
+    return any(
+        label == track.label and frame in boxes and box_iou(boxes[frame], track.boxes[frame]) >= SAME_OBJECT
+        for (label, _), boxes in truth.boxes.items()
     )
 
 

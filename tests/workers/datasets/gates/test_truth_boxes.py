@@ -1,6 +1,7 @@
 """How tracks are compared with hand-checked boxes: each kind of error counts as what it is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -92,3 +93,9 @@ def test_an_object_is_decided_by_its_longest_good_track() -> None:
     tracks = [track(short, "length"), track(stand(0), "flicker"), track(mixed)]
     assert decide_objects(TRUTH, tracks) == {("person", 1): frozenset({"flicker"})}
     assert decide_objects(TRUTH, []) == {}
+
+
+def test_an_object_inside_an_ignored_region_counts_once_on_either_side() -> None:
+    """Its box is judged, so IDF1 is 1 and not more."""
+    hidden = replace(TRUTH, ignored={10: ((0.0, 0.0, 200.0, 50.0),)})
+    assert compare(hidden, PERFECT).idf1 == 1.0
