@@ -14,12 +14,13 @@ SEGMENT, BODIES = "segment", "bodies"
 def may_share(db: Database, job: JobRow, engines: EngineSet) -> bool:
     """Whether a job may run beside others; every other job has the process for itself.
 
-    So has one whose earlier attempt was lost: if it takes the process down again, it costs no other.
+    So has one whose earlier attempt was lost: if it takes the process down again, it costs no other. A
+    segment job of many images fills the engine's batches itself, and takes their memory.
     """
     if job.attempt - job.handed_back > 1:
         return False
     if job.kind == SEGMENT:
-        return True
+        return not json.loads(job.request).get("images")
     if job.kind != BODIES or not isinstance(engines.loaded.get("bodies"), BatchedBodyEngine):
         return False
     request = json.loads(job.request)

@@ -19,8 +19,8 @@ from tests.support.scenes import load_motorcycle
 from workers.datasets.reader import Dataset
 from workers.datasets.verification import verify
 
-FRAMES, SIZE = 6, (160, 240)
-OPTIONS: dict[str, Any] = {"clip_seconds": 0.6, "size": 200}
+FRAMES, SIZE = 4, (160, 240)
+OPTIONS: dict[str, Any] = {"clip_seconds": 0.4, "size": 200}
 # a wall behind everything, which approaches
 DEPTH = np.stack([np.full(SIZE, 4.0 - 0.1 * frame) for frame in range(FRAMES)])
 
@@ -62,7 +62,7 @@ def check_boxes(out: Path) -> list[Any]:
 def test_folders_files_and_arrays_give_the_same_boxes(
     mq: Maquette, stack: Stack, folder: Path, tmp_path: Path
 ) -> None:
-    words = ("--text", "motorcycle", "--clip-seconds", "0.6", "--size", "200")
+    words = ("--text", "motorcycle", "--clip-seconds", "0.4", "--size", "200")
     # the depth folder beside the video is not taken for a video
     run_dataset(
         stack, str(folder), *words, "--sources", str(folder / "sources.json"), "--out", str(tmp_path / "a")
@@ -91,7 +91,7 @@ def test_folders_files_and_arrays_give_the_same_boxes(
 @pytest.mark.parametrize(
     ("maps", "code"),
     [
-        (DEPTH[:3], "depth_mismatch"),
+        (DEPTH[:2], "depth_mismatch"),
         (DEPTH[:, :-2], "depth_mismatch"),
     ],
     ids=["too few", "too small"],

@@ -30,7 +30,7 @@ def store(stack: Stack) -> LocalStore:
 def test_every_file_of_a_job_is_accounted_for_and_goes_with_it(
     mq: Maquette, db: Database, store: LocalStore, tmp_path: Path
 ) -> None:
-    write_ball_video(tmp_path / "ball.mp4", 60)
+    write_ball_video(tmp_path / "ball.mp4", 50)
     # like nothing that other tests of this stack store: files are shared by their content
     image = make_wall(seed=15)
     ball = draw_ball(image, (118, 97), 47, (40, 90, 210))

@@ -17,7 +17,7 @@ from tests.support.scenes import write_ball_video
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
 
-FRAMES = 18
+FRAMES = 12
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def agreement(frames: Any, truth: list[NDArray[np.bool_]], number: int = 1) -> l
 
 def test_frames_arrive_while_the_job_runs(mq: Maquette, video: Video) -> None:
     path, truth = video
-    job = mq.track(path, prompts=[{"frame": 9, "box": bounding_box(truth[9])}], direction="both")
+    job = mq.track(path, prompts=[{"frame": 6, "box": bounding_box(truth[6])}], direction="both")
     frames = list(job.frames())
     assert [frame.index for frame in frames] == list(range(FRAMES))
     assert np.mean(agreement(frames, truth)) > 0.85
@@ -65,25 +65,25 @@ def test_a_correction_and_a_removal(mq: Maquette, video: Video) -> None:
     elsewhere = (270, 180, 310, 220)
     prompts = [
         {"frame": 0, "box": elsewhere},
-        {"frame": 6, "object": 1, "box": bounding_box(truth[6])},
-        {"frame": 12, "object": 1, "remove": True},
+        {"frame": 4, "object": 1, "box": bounding_box(truth[4])},
+        {"frame": 8, "object": 1, "remove": True},
     ]
     frames = list(mq.track(path, prompts=prompts).frames())
-    late = [frame for frame in frames if frame.index >= 12]
+    late = [frame for frame in frames if frame.index >= 8]
     assert late and not any(frame.objects for frame in late)
-    corrected = [frame for frame in frames if 6 <= frame.index < 12]
+    corrected = [frame for frame in frames if 4 <= frame.index < 8]
     assert np.mean(agreement(corrected, truth)) > 0.85
 
 
 def test_a_frame_of_a_video_is_segmented(mq: Maquette, video: Video) -> None:
     path, truth = video
-    prompt = {"box": bounding_box(truth[15]), "points": [(10, 10, 0)]}
-    result = mq.segment(path, frame=15, prompts=[prompt], outputs=["polygons", "png"]).wait()
+    prompt = {"box": bounding_box(truth[10]), "points": [(10, 10, 0)]}
+    result = mq.segment(path, frame=10, prompts=[prompt], outputs=["polygons", "png"]).wait()
     [instance] = result.instances
-    assert mask_iou(instance.mask, truth[15]) > 0.9
-    assert result.data.frame == 15 and instance.data.prompt.kind == "prompt"
+    assert mask_iou(instance.mask, truth[10]) > 0.9
+    assert result.data.frame == 10 and instance.data.prompt.kind == "prompt"
     flat = list(instance.data.polygons or [])
-    polygons = coco.decode(coco.merge(coco.frPyObjects(flat, *truth[15].shape))).astype(bool)
+    polygons = coco.decode(coco.merge(coco.frPyObjects(flat, *truth[10].shape))).astype(bool)
     assert mask_iou(polygons, instance.mask) > 0.97
     assert instance.data.borders == []
     assert any(artefact.name == "mask-000.png" for artefact in result.artefacts)
@@ -105,16 +105,16 @@ def test_a_session_is_prompted_corrected_and_propagated(mq: Maquette, video: Vid
         frames = list(session.propagate(direction="both").frames())
         assert np.mean(agreement(frames, truth)) > 0.85
         # a point alone starts from the object's propagated mask on that frame
-        y, x = np.argwhere(truth[13]).mean(0)
-        corrected = session.prompt(13, points=[(x, y)], object=1)
-        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[13]) > 0.85
-        # propagation from frame 10 starts from the object's known mask there
-        again = list(session.propagate(start_frame=10, max_frames=5).frames())
-        assert [frame.index for frame in again] == list(range(10, 15))
+        y, x = np.argwhere(truth[9]).mean(0)
+        corrected = session.prompt(9, points=[(x, y)], object=1)
+        assert corrected.preview is not None and mask_iou(corrected.preview.mask, truth[9]) > 0.85
+        # propagation from frame 7 starts from the object's known mask there
+        again = list(session.propagate(start_frame=7, max_frames=4).frames())
+        assert [frame.index for frame in again] == list(range(7, 11))
         assert np.mean(agreement(again, truth)) > 0.85
-        session.prompt(14, object=1, remove=True)
-        ended = list(session.propagate(start_frame=10).frames())
-        assert [f.index for f in ended if f.objects] == list(range(10, 14))
+        session.prompt(10, object=1, remove=True)
+        ended = list(session.propagate(start_frame=7).frames())
+        assert [f.index for f in ended if f.objects] == list(range(7, 10))
     with pytest.raises(NotFound):
         mq.resume_session(session.id)
 
@@ -123,8 +123,8 @@ def test_corrections_that_meet_no_object_are_refused_at_once(
     mq: Maquette, stack: Stack, video: Video
 ) -> None:
     path, truth = video
-    box = bounding_box(truth[6])
-    prompts = [{"frame": 6, "box": box}, {"frame": 3, "object": 1, "points": [(300, 20, 0)]}]
+    box = bounding_box(truth[4])
+    prompts = [{"frame": 4, "box": box}, {"frame": 2, "object": 1, "points": [(300, 20, 0)]}]
     with pytest.raises(InvalidRequest) as caught:
         mq.track(path, prompts=prompts)
     assert caught.value.code == "prompt_without_object"
@@ -133,7 +133,7 @@ def test_corrections_that_meet_no_object_are_refused_at_once(
     assert outcome.status != 0 and "at least one on it" in outcome.stderr + outcome.stdout
     # backward, the correction meets the object
     frames = list(mq.track(path, prompts=prompts, direction="backward").frames())
-    assert [frame.index for frame in frames if frame.objects] == list(range(7))
+    assert [frame.index for frame in frames if frame.objects] == list(range(5))
 
 
 def test_sessions_refuse_impossible_prompts(mq: Maquette, video: Video) -> None:
@@ -152,7 +152,7 @@ def test_sessions_refuse_impossible_prompts(mq: Maquette, video: Video) -> None:
         session.prompt(0)
     session.prompt(5, box=bounding_box(truth[5]))
     with pytest.raises(ApiError) as caught:
-        session.propagate(start_frame=12)
+        session.propagate(start_frame=9)
     assert caught.value.code == "object_not_followed"
     with pytest.raises(ApiError) as caught:
         mq.session(path, text="gargoyle")
@@ -166,10 +166,10 @@ def test_a_session_of_the_asynchronous_client(stack: Stack, video: Video) -> Non
         async with AsyncMaquette(stack.url, api_key=stack.api_key) as mq, await mq.session(path) as session:
             prompted = await session.prompt(0, box=bounding_box(truth[0]))
             assert prompted.preview is not None and mask_iou(prompted.preview.mask, truth[0]) > 0.9
-            job = await session.propagate(max_frames=6)
+            job = await session.propagate(max_frames=4)
             return [frame.index async for frame in job.frames()]
 
-    assert asyncio.run(work()) == list(range(6))
+    assert asyncio.run(work()) == list(range(4))
 
 
 def test_the_command_line_tracks_and_annotates(stack: Stack, video: Video, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_the_command_line_tracks_and_annotates(stack: Stack, video: Video, tmp_p
     name = json.loads(run_cli(stack, "--json", "session", "open", str(path)).stdout)["id"]
     words = ("session", "prompt", name, "--frame", "0", "--box", box)
     assert json.loads(run_cli(stack, "--json", *words).stdout)["object"] == 1
-    run_cli(stack, "session", "propagate", name, "--max-frames", "5", "--out", str(tmp_path / "s"))
+    run_cli(stack, "session", "propagate", name, "--max-frames", "3", "--out", str(tmp_path / "s"))
     assert (tmp_path / "s" / "overlay.mp4").exists()
     run_cli(stack, "session", "close", name)
     assert "session_unknown" in run_cli(stack, "session", "show", name, check=False).stderr

@@ -99,6 +99,15 @@ def test_every_installation_is_constrained() -> None:
         assert "-c constraints.txt" in command or "--no-deps" in command, command
 
 
+@pytest.mark.parametrize("name", ["sam3", "sam3d-body"])
+def test_current_cards_are_served(name: str) -> None:
+    """PyTorch has kernels for Blackwell (compute capability 10 and 12) since 2.7; Objects cannot have it."""
+    [version] = re.findall(
+        r"^torch==(\d+)\.(\d+)", (REPOSITORY / f"docker/{name}.txt").read_text(), re.MULTILINE
+    )
+    assert tuple(map(int, version)) >= (2, 7)
+
+
 def test_images_set_only_known_settings() -> None:
     named = set(re.findall(rf"\b({m.prefix()}\w+)=", "".join(stages().values())))
     assert named

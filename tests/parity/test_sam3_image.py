@@ -14,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from tests.parity.sam3_tiny import BOX, IMAGE, SIZE, draw_image, tiny_engine, tiny_model
 from workers.engines.concepts.sam3.errors import PhraseRejected
 from workers.engines.concepts.sam3.preprocess import to_pixels
+from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.concepts.sam3.transformers_backend.grounding import ExemplarBox
 from workers.engines.protocols import ConceptEngine, VisualPrompt
@@ -143,7 +144,8 @@ def test_phrases_in_chunks_are_phrases_one_by_one(engine: Sam3Concepts, chunk: i
 
 
 def test_padded_geometry_is_an_explicit_padded_box_and_differs_from_none(engine: Sam3Concepts) -> None:
-    padded = tiny_engine(pad_geometry=True)
+    # on unless it is turned off: published figures come from code that always has the token
+    padded = tiny_engine(pad_geometry=Sam3Settings().pad_geometry)
     explicit = plain(
         engine,
         "cat",
@@ -234,7 +236,6 @@ def test_a_foreign_handle_or_dtype_is_refused(engine: Sam3Concepts) -> None:
 
 def test_bfloat16_runs_through_every_path() -> None:
     from tests.parity.sam3_tiny import tiny_loaded
-    from workers.engines.concepts.sam3.settings import Sam3Settings
 
     settings = Sam3Settings(source="random", threshold=0.0, pad_geometry=True)
     engine = Sam3Concepts(settings, loaded=tiny_loaded(tiny_model().bfloat16(), settings))

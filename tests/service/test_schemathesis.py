@@ -16,7 +16,7 @@ pytest.importorskip("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 # requests per operation and phase; the coverage phase adds one per declared bound and type
-EXAMPLES = 3
+EXAMPLES = 2
 # what ends the key of the test, and with it all that follows
 ENDING = ("/v1/tenant", "/v1/keys/{key_id}", "/v1/keys/{key_id}/rotate")
 

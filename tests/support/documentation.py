@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from tests.support.paths import REPOSITORY
 
+PHONE_VIDEOS = "docs/how-to/phone-videos.md"
 PAGES = (*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md")))
 
 

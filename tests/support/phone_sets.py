@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.support.cli import run_cli
-from tests.support.documentation import list_blocks
+from tests.support.documentation import PHONE_VIDEOS, list_blocks
 from tests.support.phone_videos import Rgb, write_phone_videos
 from tests.support.stacks import running_stack
 
-PAGE = "docs/how-to/phone-videos.md"
 SIZE = (320, 180)
 # frames of a film; more for the one that is cut off
 FRAMES, LONG = 120, 200
@@ -31,7 +30,7 @@ COMMAND = "maquette dataset phone/ "
 
 def list_commands() -> list[str]:
     """The commands of the how-to that make datasets."""
-    lines = [line for block in list_blocks(PAGE, "sh") for line in block.splitlines()]
+    lines = [line for block in list_blocks(PHONE_VIDEOS, "sh") for line in block.splitlines()]
     return [line for line in lines if line.startswith(COMMAND)]
 
 

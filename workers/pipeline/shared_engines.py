@@ -147,31 +147,6 @@ class SharedConcepts:
         maps: list[NDArray[np.float32]] = self._call(lambda: engine.map_semantics(handle, phrases))
         return maps
 
-    def prepare(self, image: Rgb, key: str) -> Any:
-        """What embedding an image needs, made in the thread of the job; see `BatchedConceptEngine`."""
-        return self._require_batches().prepare(image, key)
-
-    def embed_batch(self, items: Sequence[Any]) -> list[ImageHandle]:
-        """The handles of one job's images, in a pass of their own."""
-        batched = self._require_batches()
-        handles: list[ImageHandle] = self._call(lambda: batched.embed_batch(items))
-        return handles
-
-    def ground_batch(self, queries: Sequence[GroundingQuery]) -> list[Any]:
-        """The raw outputs for one job's queries, in passes of their own."""
-        batched = self._require_batches()
-        raws: list[Any] = self._call(lambda: batched.ground_batch(queries))
-        return raws
-
-    def finish(self, query: GroundingQuery, raw: Any) -> list[SegmentedInstance]:
-        """The instances of a query from its raw outputs."""
-        return self._finish(self._require_batches(), query, raw)
-
-    def _require_batches(self) -> BatchedConceptEngine:
-        if self._operations.batched is None:
-            raise TypeError(f"engine {self.info.name!r} takes one image at a time")
-        return self._operations.batched
-
     def segment(self, handle: ImageHandle, prompts: Sequence[VisualPrompt]) -> list[SegmentedInstance]:
         """Exactly one instance per prompt, in order."""
         found: list[SegmentedInstance] = self._call(lambda: self._engine.segment(handle, prompts))

@@ -10,11 +10,9 @@ from maquette.contract import SegmentJob
 from pydantic import ValidationError
 
 from tests.support.fake_gpu_engine import FakeGpuEngine
-from workers.engines.registry import EngineSet
 from workers.errors import JobProblem
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.job import run
-from workers.pipeline import Batcher, SharedEngines
 
 
 class Engine(FakeGpuEngine):
@@ -62,14 +60,9 @@ def segment(engine: Any, count: int, **options: Any) -> tuple[Any, list[str]]:
     return run(context, SegmentJob.model_validate(fields)), saved
 
 
-@pytest.mark.parametrize("is_shared", [False, True], ids=["own process", "shared by jobs"])
-def test_every_image_is_answered_in_order_and_embedded_once(is_shared: bool) -> None:
-    engine, batcher = Engine(), Batcher(batch=4, wait_seconds=0)
-    asked: Any = engine
-    if is_shared:
-        asked = SharedEngines(EngineSet("sam3", {"concepts": engine}), batcher).open(lambda: None).concepts()
-    result, saved = segment(asked, 11)
-    batcher.close()
+def test_every_image_is_answered_in_order_and_embedded_once() -> None:
+    engine = Engine()
+    result, saved = segment(engine, 11)
     assert [(item.index, item.width) for item in result.images] == [(n, n + 5) for n in range(11)]
     for item in result.images:
         [found] = item.instances

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette.contract import BodiesJob, Box, MediaRef
+from maquette.contract import BodiesJob, Box, MediaRef, SegmentJob
 
 from storage.ledger import Database, JobRow, Submission, jobs
 from tests.support.media_files import make_gradient
@@ -90,6 +90,12 @@ def db(tmp_path: Any) -> Iterator[Database]:
 def submit(db: Database, kind: str, body: str, subject: str | None = None) -> JobRow:
     row = Submission("t", kind, "auto", "default", body, kind + body, 900, subject=subject)
     return jobs.submit(db, row)[0]
+
+
+def test_a_segment_job_of_many_images_has_the_process_for_itself(db: Database) -> None:
+    fields = {"image": {"id": SHA}, "text": ["cat"], "images": [{"image": {"id": SHA}}]}
+    many = submit(db, "segment", SegmentJob.model_validate(fields).model_dump_json(), SHA)
+    assert not may_share(db, many, EngineSet("a", {}))
 
 
 def test_only_bodies_jobs_about_an_image_share_and_only_where_people_are_batched(db: Database) -> None:

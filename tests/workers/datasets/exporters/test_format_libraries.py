@@ -17,8 +17,10 @@ from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 
-# of the libraries and of torch itself
-pytestmark = pytest.mark.filterwarnings("default")
+# of the libraries and of torch itself; what pyproject.toml ignores is ignored here too
+pytestmark = pytest.mark.filterwarnings(
+    "default", "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:pycocotools.mask"
+)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +66,15 @@ def test_hugging_face_datasets_gives_pairs_with_what_changed(tmp_path: Path, qui
     load_exporter("hf-datasets").write(data, tmp_path / "hf")
     loaded = datasets.load_dataset(str(tmp_path / "hf"), "changes", cache_dir=str(tmp_path / "cache"))
     rows = [row for split in loaded.values() for row in split]
-    expected = {(row.clip, row.track): row for row in data.rows("changes") if row.edit != "none"}
+    changes = [row for row in data.rows("changes") if row.edit != "none"]
+    expected = {(row.clip, row.frame, row.track): row for row in changes}
     assert {row["edit"] for row in rows} == {row.edit for row in expected.values()}
     for row in rows:
         shown = data.clip(row["other_clip"]).image(row["other_frame"])
         assert np.array_equal(np.asarray(row["target_image"]), shown)
-        place = next(k for k, track in enumerate(row["tracks"]) if (row["clip"], track) in expected)
-        change = expected[row["clip"], row["tracks"][place]]
+        pair = row["clip"], row["frame"]
+        place = next(k for k, track in enumerate(row["tracks"]) if (*pair, track) in expected)
+        change = expected[*pair, row["tracks"][place]]
         assert row["texts"][place] == change.text and change.text in row["text"]
         # unknown is null in every reader
         assert row["degrees"][place] == change.degrees and row["factors"][place] == change.factor

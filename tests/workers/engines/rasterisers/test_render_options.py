@@ -55,6 +55,12 @@ def test_depth_is_the_mean_of_what_is_seen_and_unknown_where_nothing_is(rasteris
 
 
 @pytest.mark.slow
+def test_an_opaque_gaussian_blocks_as_much_light_as_gsplat_lets_it(rasteriser: NumbaRasteriser) -> None:
+    alpha = rasteriser.render(place([2.0], 0.3, 0.99999), VIEW).alpha
+    assert alpha[SIDE // 2, SIDE // 2] == pytest.approx(0.999, abs=1e-5) and alpha.max() <= 0.9991
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.002, 0.01, 0.2])
 def test_anti_aliased_gaussians_keep_their_light_however_small(
     rasteriser: NumbaRasteriser, scale: float

@@ -29,12 +29,12 @@ PITCHES, ROLLS = np.arange(-30.0, 73.0, 6.0), np.arange(-10.0, 11.0, 5.0)
 # Chosen: two people who stand on their heads make an image that is upside down, one does not.
 SIDES, SIDE_COST = (0.0, 90.0, -90.0, 180.0), 6.0
 # Prior on the camera, degrees and metres: people are photographed level or from above, without roll. Chosen.
-PITCH, ROLL, CAMERA_METRES = (10.0, 18.0), (0.0, 4.0), (1.6, 0.5)
+PITCH, ROLL, CAMERA_METRES = (10.0, 18.0), (0.0, 4.0), (1.8, 0.6)
 LOG_OFFSETS = np.linspace(np.log(0.25), np.log(9.0), 48)
 COARSE = float(LOG_OFFSETS[1] - LOG_OFFSETS[0])
 # Deviations in degrees of a standing body's axis from up, across the view and along it, and the cost in nats
 # of a body that does not stand. The depth of a fit is that much worse than its outline. Chosen.
-AXIS_ACROSS, AXIS_ALONG, BENT_COST = 6.0, 12.0, 3.5
+AXIS_ACROSS, AXIS_ALONG, BENT_COST = 6.0, 9.0, 3.5
 # As many leans along the view say as much together as any number: what errs in one fit errs in all. Chosen.
 INDEPENDENT_LEANS = 3.0
 # Probability that feet are not on the floor, and the density of the stature that they then seem to have,
@@ -57,15 +57,15 @@ MEDIAN_DEVIATION, PROBABLY = 0.06, 0.5
 class FloorSolution:
     """The floor under N people: `up` (3,) in the camera frame, `offset` the height of the camera or None.
 
-    `scales` (N,) is by how much each body grows about the camera's centre, 1 where the floor does not say;
-    `grounded` (N,) is None where no feet are seen; `ranges` (N,) are heights in metres, None where unknown.
+    `scales` (N,) is by how much each body grows about the camera's centre;
+    `grounded` (N,) is None where no feet are seen; `ranges` (N,) are heights in metres.
     """
 
     up: Floats
     offset: float | None
     scales: Floats
     grounded: tuple[bool | None, ...]
-    ranges: tuple[tuple[float, float] | None, ...]
+    ranges: tuple[tuple[float, float], ...]
 
 
 def find_floor(cues: Sequence[PersonCue], gravity: Floats | None = None) -> FloorSolution:
@@ -184,7 +184,7 @@ class _Grid:
         """What a floor says of the people, under the kind of group that was kept."""
         scales = np.ones(len(self._cues))
         grounded: list[bool | None] = []
-        ranges: list[tuple[float, float] | None] = []
+        ranges: list[tuple[float, float]] = []
         for k, (cue, found) in enumerate(zip(self._cues, heights, strict=True)):
             if not len(cue.soles):
                 stands = None
@@ -192,13 +192,13 @@ class _Grid:
                 logs = self.log_statures(cue, up[None], np.array([offset]))
                 stands = bool(self._on_floor[0, k][_look_up(logs)[0, 0]])
             grounded.append(stands)
-            if stands:
-                scales[k] = np.exp(logs[0, 0]) / cue.stature
-            else:
+            if found is None or not stands:
                 # no floor says how tall: what people are, and the head
                 found = find_quantiles(LOG_STATURES, self._densities[0, k, :-1])
-                scales[k] = found[1] / cue.stature
-            ranges.append(None if found is None else (float(found[0]), float(found[2])))
+            stature = np.exp(logs[0, 0]) if stands else found[1]
+            scales[k] = stature / cue.stature
+            # the person on the floor may be taller than on most floors
+            ranges.append((min(float(found[0]), stature), max(float(found[2]), stature)))
         return FloorSolution(
             up=up,
             offset=float(np.exp(offset)) if any(grounded) else None,

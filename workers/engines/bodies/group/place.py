@@ -100,7 +100,7 @@ def _list_flags(
     body: BodyEstimate, member: GroupedPerson, stands: bool, *, in_scale: bool, is_contradicted: bool
 ) -> tuple[str, ...]:
     flags = list(body.flags)
-    if member.height_range is not None and is_age_uncertain(member.height_range):
+    if is_age_uncertain(member.height_range):
         flags.append("age_uncertain")
     if is_contradicted:
         flags.append("gravity_disagrees")

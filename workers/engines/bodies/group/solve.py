@@ -43,7 +43,7 @@ class GroupedPerson:
     fit: BodyFit
     scale: float
     grounded: bool | None
-    height_range: tuple[float, float] | None
+    height_range: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -14,8 +14,7 @@ import webdataset  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
 from tests.support import small_models as models  # noqa: E402
-from tests.support.documentation import list_blocks  # noqa: E402
-from tests.support.phone_sets import PAGE  # noqa: E402
+from tests.support.documentation import PHONE_VIDEOS, list_blocks  # noqa: E402
 
 # warnings are those of the loaders and of torch itself
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow, pytest.mark.train]
@@ -33,7 +32,7 @@ def sets() -> Iterator[dict[str, Any]]:
     pytest.importorskip("lerobot.datasets.lerobot_dataset")
     names: dict[str, Any] = {}
     with contextlib.chdir(Path(os.environ[SETS])):
-        for block in list_blocks(PAGE, "python"):
+        for block in list_blocks(PHONE_VIDEOS, "python"):
             exec(block, names)  # noqa: S102
         yield names
 

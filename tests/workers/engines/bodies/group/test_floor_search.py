@@ -92,17 +92,17 @@ def test_without_feet_the_head_shows_the_age(size: float) -> None:
     cue = replace(make_cue(size, 0.0, 4.0), soles=np.zeros((0, 3)))
     floor, hidden = find_floor([cue]), find_floor([hide_head(cue)])
     (heights,), (unknown,) = floor.ranges, hidden.ranges
-    assert heights is not None and heights[0] < size < heights[1]
+    assert heights[0] < size < heights[1]
     assert floor.scales[0] * SEEN_AS == pytest.approx(size, rel=0.12)
     # whose head is hidden may be of any age
-    assert unknown is not None and unknown[0] < 1.2 and unknown[1] > 1.75
+    assert unknown[0] < 1.2 and unknown[1] > 1.75
 
 
 @pytest.mark.parametrize("size", [0.95, 1.15, 1.7])
 def test_a_child_alone_is_a_child(size: float) -> None:
     floor = find_floor([make_cue(size, 0.0, 4.0)])
     (heights,) = floor.ranges
-    assert heights is not None and heights[0] < size < heights[1]
+    assert heights[0] < size < heights[1]
     assert floor.scales[0] * SEEN_AS == pytest.approx(size, rel=0.12)
 
 
