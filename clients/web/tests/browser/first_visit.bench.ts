@@ -1,8 +1,5 @@
 import { type Page, expect, test } from "@playwright/test";
-import { findPlace, listObjects, openSample, report } from "./page";
-
-// 3D is loaded on demand, and what comes before the first mask is small
-const MOST_BYTES = 400_000;
+import { MOST_BYTES, countBytes, findPlace, listObjects, openSample, report } from "./page";
 
 // it finds the stack as somebody does who has just started it: no engine has run, nothing is cached
 test("from the link to a mask, and to an object that turns", async ({ page }) => {
@@ -28,15 +25,6 @@ test("from the link to a mask, and to an object that turns", async ({ page }) =>
   await expect.poll(async () => (await shown.screenshot()).equals(before)).toBe(false);
   report("seconds from the link to an object that turns", seconds());
 });
-
-/** Count what arrives, as it is on the wire. */
-async function countBytes(page: Page): Promise<{ bytes: number }> {
-  const traffic = { bytes: 0 };
-  const session = await page.context().newCDPSession(page);
-  await session.send("Network.enable");
-  session.on("Network.loadingFinished", ({ encodedDataLength }) => (traffic.bytes += encodedDataLength));
-  return traffic;
-}
 
 function findFirstPaint(page: Page): Promise<number> {
   return page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0);

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { expect, listObjects, openSample, submitJob, test, uploadFile, url } from "./page";
+import { MOST_BYTES, countBytes, expect, listObjects, openSample, submitJob, test, uploadFile, url } from "./page";
 
 const TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n";
 
@@ -8,11 +8,15 @@ for (const width of [1280, 390]) {
   test.describe(`in ${width} pixels`, () => {
     test.use({ viewport: { width, height: 844 } });
 
-    test("rooms fit, and stand still while they are loaded", async ({ studio: page }) => {
+    test("rooms are light, fit, and stand still while they are loaded", async ({ studio: page }) => {
+      const traffic = await countBytes(page);
+      await page.reload();
       await openSample(page, "breakfast");
       await page.getByLabel("Find everything that is").fill("cup");
       await page.keyboard.press("Enter");
       await expect(listObjects(page)).toHaveCount(1);
+      expect(traffic.bytes).toBeGreaterThan(10_000);
+      expect(traffic.bytes).toBeLessThan(MOST_BYTES);
       await expectFitting(page, "image with a mask");
       const mesh = await uploadFile(page, Buffer.from(TRIANGLE));
       const job = await submitJob(page, { kind: "convert", asset: { id: mesh }, formats: ["glb"] });

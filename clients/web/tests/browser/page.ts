@@ -83,6 +83,19 @@ function watchShifts(): void {
   observer.observe({ type: "layout-shift", buffered: true });
 }
 
+/** 3D is loaded on demand, and what comes before the first mask is small. */
+export const MOST_BYTES = 400_000;
+
+/** Count what arrives from now on, as it is on the wire. */
+export async function countBytes(page: Page): Promise<{ bytes: number }> {
+  const traffic = { bytes: 0 };
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => (traffic.bytes += encodedDataLength));
+  return traffic;
+}
+
 /** Note a measurement: with the test's result, and on standard output. */
 export function report(what: string, value: string): void {
   test.info().annotations.push({ type: what, description: value });
