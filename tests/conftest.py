@@ -22,8 +22,9 @@ from tests.support.stacks import running_stack
 # folders whose tests start stacks, kill processes, need large engines or run whole jobs: `make check` leaves
 # them out, and single files that are marked `slow`
 SLOW_FOLDERS = ("acceptance/", "chaos/", "parity/", "workers/jobs/")
-# tests that share something costly run in one process: those of a folder, and those that use a fixture
-SHARED_FOLDERS = ("architecture",)
+# tests that share something costly run in one process: those of a folder (syntax trees, a dataset to export,
+# answers of networks about the same images), and those that use a fixture
+SHARED_FOLDERS = ("architecture/", "workers/datasets/exporters/", "workers/engines/concepts/")
 SHARED_FIXTURES = ("stack", "db")
 
 
@@ -48,13 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A wrapper, since pytest-xdist reads the groups in a hook that runs before every other plain one.
     """
     for item in items:
-        path = _path_in_tests(item.path)
-        if path.startswith(SLOW_FOLDERS):
+        if _path_in_tests(item.path).startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
-        fixtures = [name for name in SHARED_FIXTURES if name in getattr(item, "fixturenames", ())]
-        folders = [name for name in SHARED_FOLDERS if path.startswith(f"{name}/")]
-        group = next(iter(fixtures + folders), path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_find_group(item)))
     if hasattr(config, "workerinput"):
         # the long groups first, so that no process waits for another at the end
         items.sort(key=lambda item: (*_is_short(item), _path_in_tests(item.path)))
@@ -71,8 +68,16 @@ def _path_in_tests(path: Path) -> str:
     return path.relative_to(TESTS).as_posix()
 
 
-def _is_short(item: pytest.Item) -> tuple[bool, bool]:
-    return "stack" not in getattr(item, "fixturenames", ()), item.get_closest_marker("slow") is None
+def _find_group(item: pytest.Item) -> str:
+    path = _path_in_tests(item.path)
+    fixtures = [name for name in SHARED_FIXTURES if name in getattr(item, "fixturenames", ())]
+    folders = [name for name in SHARED_FOLDERS if path.startswith(name)]
+    return next(iter(fixtures + folders), path)
+
+
+def _is_short(item: pytest.Item) -> tuple[bool, bool, bool]:
+    group = _find_group(item)
+    return group != "stack", group not in SHARED_FOLDERS, item.get_closest_marker("slow") is None
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,8 @@ def score_real(
             float(novel),
             f_score(samples, goal, 0.05),
             f_score(icp(samples, goal), goal, 0.05),
-            mask_iou(drawn, mask),
+            # seen through another focal length, the asset's outline is compared by its own camera
+            mask_iou(drawn, mask) if knows_camera else float(asset.silhouette_iou or 0),
             milliseconds,
         ]
     )
@@ -122,7 +123,11 @@ def score_real(
 
 def choose_meshes(folder: Path, count: int, *, held: bool) -> list[RealMesh]:
     """`count` meshes of a split, evenly over its list."""
-    meshes = list(load_meshes(folder, held=held))
+    return thin_out(list(load_meshes(folder, held=held)), count)
+
+
+def thin_out(meshes: list[RealMesh], count: int) -> list[RealMesh]:
+    """At most `count` meshes, evenly over a list."""
     chosen = np.unique(np.linspace(0, len(meshes) - 1, min(count, len(meshes))).astype(np.int64))
     return [meshes[index] for index in chosen]
 

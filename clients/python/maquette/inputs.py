@@ -205,6 +205,23 @@ def to_camera_poses(poses: Iterable[Any] | None) -> list[Any] | None:
     return converted
 
 
+def to_views(views: Iterable[Any] | None) -> list[Any]:
+    """Accept SplatView, or dicts of `width`, `height`, `camera` and `world_from_cam` in their forms."""
+    converted: list[Any] = []
+    form = "a list of dicts with width, height, camera and world_from_cam"
+    for view in _to_list(() if views is None else views, "views", form):
+        if not isinstance(view, Mapping):
+            converted.append(view)
+            continue
+        fields = dict(view)
+        if "camera" in fields:
+            fields["camera"] = to_intrinsics(fields["camera"])
+        if "world_from_cam" in fields:
+            [fields["world_from_cam"]] = to_camera_poses([fields["world_from_cam"]]) or [None]
+        converted.append(fields)
+    return converted
+
+
 def to_job_id(job: Any) -> str | None:
     """Accept a job, a handle to one, or an id."""
     return None if job is None else str(getattr(job, "id", job))

@@ -57,6 +57,13 @@ class BodiesOptions(JobOptions, total=False):
     camera_pitch_deg: float | None
 
 
+class ConvertOptions(JobOptions, total=False):
+    """Options of a convert job."""
+
+    anti_aliased: bool
+    depth: bool
+
+
 class DatasetJobOptions(JobOptions, total=False):
     """Options of a dataset job; `DatasetJob` describes them."""
 

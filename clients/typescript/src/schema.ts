@@ -1190,8 +1190,20 @@ export interface components {
          * @description A splat or a mesh in other formats.
          */
         ConvertJob: {
+            /**
+             * Anti Aliased
+             * @description Whether `views` show Gaussians smaller than a pixel with no more light than they have.
+             * @default false
+             */
+            anti_aliased?: boolean;
             /** @description An upload, or the hash of an artefact of an earlier job. */
             asset: components["schemas"]["MediaRef"];
+            /**
+             * Depth
+             * @description Whether to write a depth map per view: float32, z in the unit of the file, NaN where nothing is.
+             * @default false
+             */
+            depth?: boolean;
             /**
              * Engine
              * @description Engine to run, or auto for the best one available.
@@ -1220,6 +1232,12 @@ export interface components {
              * @default 900
              */
             timeout_seconds?: number;
+            /**
+             * Views
+             * @description Render the splat for these cameras; meshes refuse.
+             * @default []
+             */
+            views?: components["schemas"]["SplatView"][];
             /**
              * Y Down
              * @description Write PLY, SOG, `splat` and `ksplat` with the axes of 3DGS: y down, z forward.
@@ -1266,6 +1284,12 @@ export interface components {
              * @enum {string}
              */
             source: "glb" | "ply" | "spz" | "sog" | "khr_glb" | "splat" | "ksplat" | "html" | "obj" | "stl" | "usdz";
+            /**
+             * Views
+             * @description The views that were asked for, in their order.
+             * @default []
+             */
+            views?: components["schemas"]["RenderedView"][];
         };
         /**
          * CreateKey
@@ -3130,6 +3154,22 @@ export interface components {
             tracks_unavailable?: components["schemas"]["TrackChange"][];
         };
         /**
+         * RenderedView
+         * @description A splat as one camera sees it.
+         */
+        RenderedView: {
+            /**
+             * Depth
+             * @description Artefact name of the depth map (H, W), a NumPy file; null unless requested.
+             */
+            depth?: string | null;
+            /**
+             * Picture
+             * @description Artefact name of an RGBA PNG; colours are not multiplied by alpha.
+             */
+            picture: string;
+        };
+        /**
          * ResumableUpload
          * @description An upload that arrives in several requests, by tus 1.0.0: `offset` of `bytes` have arrived.
          */
@@ -3749,6 +3789,47 @@ export interface components {
             interval?: number;
         };
         /**
+         * SplatView
+         * @description A camera that looks at a splat, in the unit and the axes of its file.
+         */
+        SplatView: {
+            camera: components["schemas"]["Intrinsics"];
+            /** Height */
+            height: number;
+            /** Width */
+            width: number;
+            /**
+             * World From Cam
+             * @description The camera's pose, OpenCV axes: x right, y down, z forward.
+             */
+            world_from_cam: [
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number,
+                    number,
+                    number
+                ]
+            ];
+        };
+        /**
          * SplitShares
          * @description The share of the split groups that each split receives.
          */
@@ -4254,6 +4335,7 @@ export type Propagate = components['schemas']['Propagate'];
 export type Provenance = components['schemas']['Provenance'];
 export type Quota = components['schemas']['Quota'];
 export type RegateChanges = components['schemas']['RegateChanges'];
+export type RenderedView = components['schemas']['RenderedView'];
 export type ResumableUpload = components['schemas']['ResumableUpload'];
 export type Review = components['schemas']['Review'];
 export type Rle = components['schemas']['Rle'];
@@ -4267,6 +4349,7 @@ export type Session = components['schemas']['Session'];
 export type SessionAnswer = components['schemas']['SessionAnswer'];
 export type SourceInfo = components['schemas']['SourceInfo'];
 export type SpatialVidExport = components['schemas']['SpatialVidExport'];
+export type SplatView = components['schemas']['SplatView'];
 export type SplitShares = components['schemas']['SplitShares'];
 export type StableWorldModelExport = components['schemas']['StableWorldModelExport'];
 export type StableWorldModelLanceExport = components['schemas']['StableWorldModelLanceExport'];

@@ -20,11 +20,17 @@ class Service:
     def __exit__(self, *_: object) -> None:
         return
 
-    def convert(self, _source: Path, formats: list[str], *, y_down: bool) -> Any:
-        assert not y_down
+    def convert(self, _source: Path, formats: list[str], *, y_down: bool, views: Any, **options: bool) -> Any:
+        assert not y_down and options == dict.fromkeys(("anti_aliased", "depth"), bool(views))
         names = [f"converted.{name}" for name in formats] + ["../../evil.png", "plain.mtl"]
+        rendered = [SimpleNamespace(picture="../view.png", depth="depth.npy") for _ in views]
+        names += ["../view.png", "depth.npy"] if views else []
         data = SimpleNamespace(
-            asset="mesh", source="glb", files={name: f"converted.{name}" for name in formats}, dropped={}
+            asset="mesh",
+            source="glb",
+            files={name: f"converted.{name}" for name in formats},
+            dropped={},
+            views=rendered,
         )
         artefacts = [SimpleNamespace(name=name) for name in names]
         result = SimpleNamespace(artefacts=artefacts, data=data, flags=[])
@@ -89,3 +95,12 @@ def test_every_target_is_written_and_names_stay_in_their_folder(
     assert (
         (tmp_path / "in/one.ply").read_bytes() == (tmp_path / "in/two.ply").read_bytes() == b"converted.ply"
     )
+
+
+def test_views_are_written_beside_the_first_target(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "views.json").write_text('[{"width": 8}]')
+    words = ("--views", tmp_path / "views.json", "--anti-aliased", "--depth")
+    done = run_convert(source, tmp_path / "x.spz", *words)
+    assert done.exit_code == 0, done.output
+    # a name that leads out of the folder stays in it
+    assert {path.name for path in tmp_path.iterdir()} >= {"x.spz", "x-.._view.png", "x-depth.npy"}

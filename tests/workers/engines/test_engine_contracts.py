@@ -68,7 +68,7 @@ def test_concepts(engines: EngineSet, photo: tuple[Any, Any]) -> None:
 def test_trackers_answer_each_frame_once_and_resume(engines: EngineSet) -> None:
     engine = engines.concepts()
     frames = []
-    for index in range(12):
+    for index in range(8):
         image = make_wall()
         mask = draw_ball(image, (120, 80 + 4 * index), 40, (220, 60, 40))
         frames.append(VideoFrame(index, index * 512, image))

@@ -82,8 +82,10 @@ class DefaultObjects:
         The object frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
         """
 
-        def single_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
-            return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
+        def single_view(
+            image: Rgb, mask: Mask, view: PosedCamera, depth: NDArray[np.float32] | None = None
+        ) -> ObjectAsset:
+            return self.reconstruct(image, mask, camera=view.camera, depth=depth, label=label, seed=seed)
 
         return reconstruct_views(
             frames, masks, cameras, single_view, self._multi_view, seed=seed, metric=metric

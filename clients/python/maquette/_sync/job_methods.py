@@ -35,8 +35,8 @@ from maquette.errors import invalid_requests
 from maquette.inputs import MediaInput, Phrases
 from maquette.job_options import (
     BodiesOptions,
+    ConvertOptions,
     DatasetJobOptions,
-    JobOptions,
     ObjectsOptions,
     SceneOptions,
     SegmentOptions,
@@ -289,21 +289,31 @@ class JobSubmitter(VersionSubmitter):
         formats: Sequence[AssetFormat],
         *,
         y_down: bool = CONVERT.y_down,
+        views: Iterable[Any] | None = None,
         idempotency_key: str | None = None,
-        **options: Unpack[JobOptions],
+        **options: Unpack[ConvertOptions],
     ) -> Job[ConvertResult]:
         """Convert a splat (PLY, SPZ, SOG, GLB) or a mesh (GLB, OBJ, PLY) to other formats.
 
         A splat also becomes `splat` or `ksplat`, a mesh `stl` or `usdz`, and both become `html`, a page for
         browsers. `asset` is a file, an upload, or an artefact of a job; `dropped` and `flags` of the result
         say what is lost. With `y_down`, PLY, SOG, `splat` and `ksplat` use 3DGS's axes: y down, z forward.
+
+        `views` are dicts of `width`, `height`, `camera` and `world_from_cam`, for which a splat is rendered,
+        `anti_aliased` and with `depth` maps on request.
         """
         with invalid_requests():
             if isinstance(asset, Artefact):
                 ref = MediaRef(id=asset.sha256)
             else:
                 ref = uploads.upload(self._http, asset)
-            request = ConvertJob(asset=ref, formats=list(formats), y_down=y_down, **options)
+            request = ConvertJob(
+                asset=ref,
+                formats=list(formats),
+                y_down=y_down,
+                views=inputs.to_views(views),
+                **options,
+            )
         return submit_job(self._http, request, idempotency_key)
 
     def dataset(

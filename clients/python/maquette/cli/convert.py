@@ -1,11 +1,12 @@
 """`maquette convert`."""
 
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from maquette.cli import options as o
+from maquette.cli import parsing
 from maquette.cli.context import get_context, print_json
 from maquette.cli.job_watch import JobWatch
 from maquette.console import PlainConsole
@@ -14,11 +15,29 @@ from maquette.contract.defaults import CONVERT
 from maquette.errors import OutputExists
 from maquette.names import UniqueNames, split_suffix
 
+if TYPE_CHECKING:
+    from maquette.client import Maquette
+
 # What a splat and then a mesh can be written as.
 SUFFIXES = (
     *(".ply", ".spz", ".sog", ".khr.glb", ".splat", ".ksplat", ".html"),
     *(".glb", ".obj", ".stl", ".usdz"),
 )
+
+
+Views = Annotated[
+    Path | None,
+    typer.Option(
+        "--views",
+        exists=True,
+        dir_okay=False,
+        help="JSON list of cameras that a splat is rendered for: width, height, camera, world_from_cam.",
+    ),
+]
+AntiAliased = Annotated[
+    bool, typer.Option("--anti-aliased", help="Render small Gaussians with no more light than they have.")
+]
+Depth = Annotated[bool, typer.Option("--depth", help="Also write a depth map per view.")]
 
 
 def convert(
@@ -29,33 +48,29 @@ def convert(
         typer.Argument(help="Files to write, or to replace; their suffixes choose the formats."),
     ],
     y_down: Annotated[bool, o.field_option(ConvertJob, "y_down", "--y-down")] = CONVERT.y_down,
+    views: Views = None,
+    anti_aliased: AntiAliased = CONVERT.anti_aliased,
+    depth: Depth = CONVERT.depth,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
 
     Splats are also written as .splat and .ksplat, meshes as STL and USDZ, and both as .html: a page that
-    shows them in a browser, without internet.
+    shows them in a browser, without internet. Pictures of --views are written beside the first file.
     """
     cli = get_context(context)
-    wanted: dict[AssetFormat, list[Path]] = {}
-    for target in dict.fromkeys(targets):
-        if target.exists() and target.samefile(source):
-            raise typer.BadParameter(f"{target} is the file to convert: give the new one another name")
-        wanted.setdefault(_choose_format(target), []).append(target)
-    contents: dict[Path, bytes] = {}
+    wanted = _group_targets(source, targets)
     with cli.client() as mq, JobWatch(cli) as watch:
-        job = watch.add(mq.convert(source, list(wanted), y_down=y_down), source.name)
-        result = job.wait(progress=not cli.as_json)
-        artefacts = {artefact.name: artefact for artefact in result.artefacts}
-        for kind, files in wanted.items():
-            contents |= dict.fromkeys(files, mq.read(artefacts.pop(result.data.files[kind])))
-        # the textures of an OBJ, which names them
-        names = UniqueNames()
-        for artefact in artefacts.values():
-            name, content = names.add(*split_suffix(artefact.name)), mq.read(artefact)
-            for file in wanted.get("obj", ()):
-                _check_unused(file.parent / name, content)
-                contents[file.parent / name] = content
+        job = mq.convert(
+            source,
+            list(wanted),
+            y_down=y_down,
+            views=parsing.read_prompts(views),
+            anti_aliased=anti_aliased,
+            depth=depth,
+        )
+        result = watch.add(job, source.name).wait(progress=not cli.as_json)
+        contents = _read_files(mq, result, wanted, targets[0])
     replaced = [file for file, content in contents.items() if file.exists() and file.read_bytes() != content]
     for file, content in contents.items():
         file.write_bytes(content)
@@ -69,6 +84,38 @@ def convert(
         if parts := result.data.dropped.get(kind):
             counts = ", ".join(f"{part.replace('_', ' ')}: {count}" for part, count in parts.items())
             PlainConsole(stderr=True).print(f"{', '.join(map(str, files))} leaves out {counts}")
+
+
+def _group_targets(source: Path, targets: list[Path]) -> dict[AssetFormat, list[Path]]:
+    """The files to write by their format; none may be the source."""
+    wanted: dict[AssetFormat, list[Path]] = {}
+    for target in dict.fromkeys(targets):
+        if target.exists() and target.samefile(source):
+            raise typer.BadParameter(f"{target} is the file to convert: give the new one another name")
+        wanted.setdefault(_choose_format(target), []).append(target)
+    return wanted
+
+
+def _read_files(
+    mq: "Maquette", result: Any, wanted: dict[AssetFormat, list[Path]], first: Path
+) -> dict[Path, bytes]:
+    """The contents of all files to write; pictures of views lie beside the first target."""
+    contents: dict[Path, bytes] = {}
+    artefacts = {artefact.name: artefact for artefact in result.artefacts}
+    for kind, files in wanted.items():
+        contents |= dict.fromkeys(files, mq.read(artefacts.pop(result.data.files[kind])))
+    names = UniqueNames()
+    rendered = [name for view in result.data.views for name in (view.picture, view.depth) if name]
+    for name in rendered:
+        file = names.add(*split_suffix(f"{first.stem}-{name}"))
+        contents[first.parent / file] = mq.read(artefacts.pop(name))
+    # the textures of an OBJ, which names them
+    for artefact in artefacts.values():
+        name, content = names.add(*split_suffix(artefact.name)), mq.read(artefact)
+        for target in wanted.get("obj", ()):
+            _check_unused(target.parent / name, content)
+            contents[target.parent / name] = content
+    return contents
 
 
 def _check_unused(file: Path, content: bytes) -> None:

@@ -31,6 +31,7 @@ from maquette.contract.requests import (
     PersonPrompt,
     SceneJob,
     SegmentJob,
+    SplatView,
     TrackJob,
 )
 from maquette.contract.results import (
@@ -55,6 +56,7 @@ from maquette.contract.results import (
     ObjectViews,
     PromptRef,
     Provenance,
+    RenderedView,
     SceneNode,
     SceneResult,
     SegmentResult,
@@ -138,6 +140,7 @@ __all__ = [
     "Propagate",
     "Provenance",
     "Quota",
+    "RenderedView",
     "ResumableUpload",
     "RigidMotion",
     "Rle",
@@ -150,6 +153,7 @@ __all__ = [
     "SegmentResult",
     "Session",
     "SessionAnswer",
+    "SplatView",
     "Track",
     "TrackJob",
     "TrackOutput",

@@ -35,6 +35,8 @@ PLANE_STEPS = 1.5
 MAX_DIFFERENCE, EQUAL_DIFFERENCE, MAX_MATCH = 60.0, 2.0, 15.0
 # Planes that the nearest good depth may move on to reach the bottom of its minimum.
 DESCENT_PLANES = 6
+# Planes that equally good depths may span where one of them counts as certain.
+OPEN_PLANES = 6
 OUTSIDE_HULL = np.float32(1e3)
 
 
@@ -59,16 +61,44 @@ def sweep_depths(
     images = [np.round(255 * crop.color).astype(np.uint8) for crop in crops]
     depth_maps = []
     for crop, image, chosen in zip(crops, images, neighbours, strict=True):
-        z = crop.view.cam_from_world.apply(points)[:, 2]
-        step = PLANE_STEPS * hull.grid.step
-        planes = np.arange(float(z.min()) - step, float(z.max()) + 2 * step, step)
-        mask = crop.alpha > 0.5
-        in_hull = _find_points_in_hull(crop.view, mask, planes, hull)
         others = [(images[k], crops[k].view) for k in chosen]
-        costs = _compute_costs(image, crop.view, mask, planes, others)
-        costs[~in_hull] = OUTSIDE_HULL
-        depth_maps.append(DepthMap(crop.view, _pick_nearest_good(costs, planes, mask)))
+        costs, planes = _sweep(crop, image, others, hull, points)
+        depth_maps.append(DepthMap(crop.view, _pick_nearest_good(costs, planes, crop.alpha > 0.5)))
     return depth_maps
+
+
+def sweep_certain_depth(
+    crops: Sequence[ViewCrop], number: int, hull: DistanceField, points: Array, centre: Array
+) -> DepthMap | None:
+    """The depth map of one crop where colours leave no other depth open; None as for `sweep_depths`."""
+    neighbours = _find_neighbours([crop.view for crop in crops], centre)
+    if neighbours is None:
+        return None
+    images = [np.round(255 * crop.color).astype(np.uint8) for crop in crops]
+    others = [(images[k], crops[k].view) for k in neighbours[number]]
+    crop = crops[number]
+    costs, planes = _sweep(crop, images[number], others, hull, points)
+    depth = _pick_nearest_good(costs, planes, crop.alpha > 0.5)
+    good = costs <= costs.min(axis=0) + EQUAL_DIFFERENCE
+    nearest, farthest = good.argmax(axis=0), len(planes) - 1 - good[::-1].argmax(axis=0)
+    return DepthMap(crop.view, np.where(farthest - nearest <= OPEN_PLANES, depth, np.nan).astype(np.float32))
+
+
+def _sweep(
+    crop: ViewCrop,
+    image: Crop,
+    others: Sequence[tuple[Crop, PosedCamera]],
+    hull: DistanceField,
+    points: Array,
+) -> tuple[Costs, Array]:
+    """The costs (planes, h, w) of a view's depths inside the hull, and the planes' z."""
+    z = crop.view.cam_from_world.apply(points)[:, 2]
+    step = PLANE_STEPS * hull.grid.step
+    planes = np.arange(float(z.min()) - step, float(z.max()) + 2 * step, step)
+    mask = crop.alpha > 0.5
+    costs = _compute_costs(image, crop.view, mask, planes, others)
+    costs[~_find_points_in_hull(crop.view, mask, planes, hull)] = OUTSIDE_HULL
+    return costs, planes
 
 
 def _find_neighbours(views: Sequence[PosedCamera], centre: Array) -> list[list[int]] | None:

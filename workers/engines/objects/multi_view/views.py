@@ -1,7 +1,8 @@
 """The views that show an object, checked; how well a surface agrees with their masks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from maquette.contract import Problem
@@ -20,8 +21,16 @@ MIN_VIEWS = 3
 MIN_MASK_PIXELS = 64
 # Views that the mean IoU is measured on, evenly spread: all of them would cost as much as the hull.
 MEASURED_VIEWS = 8
-# Reconstructs the object from one view.
-SingleViewReconstructor = Callable[[Rgb, Mask, PosedCamera], ObjectAsset]
+
+
+class SingleViewReconstructor(Protocol):
+    """Reconstructs the object from one view."""
+
+    def __call__(
+        self, image: Rgb, mask: Mask, view: PosedCamera, depth: NDArray[np.float32] | None = None, /
+    ) -> ObjectAsset:
+        """`depth` (H, W) is z in the world's unit where other views determine it, NaN elsewhere."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,8 +175,10 @@ class Sam3dObjects:
         Raises what `reconstruct` does, and RequestRefused `too_few_views`.
         """
 
-        def single_view(image: Rgb, mask: Mask, view: PosedCamera) -> ObjectAsset:
-            return self.reconstruct(image, mask, camera=view.camera, label=label, seed=seed)
+        def single_view(
+            image: Rgb, mask: Mask, view: PosedCamera, depth: NDArray[np.float32] | None = None
+        ) -> ObjectAsset:
+            return self.reconstruct(image, mask, camera=view.camera, depth=depth, label=label, seed=seed)
 
         views = select_views(frames, masks, cameras)
         return reconstruct_from_best_view(views, single_view, seed=seed, metric=metric, low_iou=LOW_IOU)

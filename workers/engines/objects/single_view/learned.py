@@ -24,8 +24,8 @@ from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.prior_input import PriorCrop, build_prior_crop
 from workers.engines.objects.single_view.relaxation import spread_evenly
 from workers.engines.objects.single_view.surface import Surface, surface_from_closed_sheet
-from workers.engines.objects.single_view.thickness import estimate_thickness
-from workers.engines.objects.single_view.triangulation import triangulate
+from workers.engines.objects.single_view.thickness import Thickness, estimate_thickness
+from workers.engines.objects.single_view.triangulation import Sheet, triangulate
 from workers.engines.protocols import Mask
 from workers.engines.weights import open_session
 
@@ -33,6 +33,10 @@ Array = NDArray[np.float64]
 WEIGHTS = "shape_prior.onnx"
 # Smallest thickness, in sizes of the object, so that front and back never meet.
 MIN_THICKNESS = 0.01
+# Steps of the lattice over which front and back meet at the rim, with the mask alone and with depth. On 17
+# real objects that are not judged on, 1.5 costs 0.003 of IoU, gains 0.004 of F@.05 and smooths the rim; with
+# depth, 5 gains 0.009 and 0.004.
+RIM_STEPS, MEASURED_RIM_STEPS = 1.5, 5.0
 # Long over short side up to which an ellipse counts as a ball (plates look rounder only from more than 56
 # degrees above), and the IoU with an ellipse that its outline has.
 MAX_BALL_ASPECT, MIN_BALL_IOU, MAX_HOLE_SHARE = 1.2, 0.97, 0.01
@@ -139,13 +143,41 @@ def build_learned_surface(view: MaskView) -> Surface:
         )
         if fused is not None:
             front, back, is_metric = *fused, True
+    front, back = _round_rim(front, back, thickness, sheet, predicted.crop, view, is_measured=is_metric)
     inner = sheet.inner
-    middle = float(np.median(front))
-    back = np.maximum(back, front + MIN_THICKNESS * predicted.crop.extent * middle)
     rim = (front[inner:] + back[inner:]) / 2
     closed = close_sheet(sheet, view.camera, front[:inner], back[:inner], rim)
     surface = surface_from_closed_sheet(closed, thickness, is_metric=is_metric)
     return replace(surface, expected_error=predicted.expected_error)
+
+
+def _round_rim(
+    front: Array,
+    back: Array,
+    thickness: Thickness,
+    sheet: Sheet,
+    crop: PriorCrop,
+    view: MaskView,
+    *,
+    is_measured: bool,
+) -> tuple[Array, Array]:
+    """Front and back (N,) of a sheet that meet at its rim in a round edge.
+
+    What the network gives there differs, and points at various distances from the rim would make the wall
+    between them wavy. The profile is an ellipse, as wide as a round edge would be, but of a few steps of the
+    lattice at most. A measured front stays.
+    """
+    distance = thickness.distance(sheet.points)
+    distance[sheet.inner :] = 0.0
+    across = np.maximum(back - front, MIN_THICKNESS * crop.extent * float(np.median(front)))
+    focal_length = float(np.sqrt(view.camera.fx * view.camera.fy))
+    steps = MEASURED_RIM_STEPS if is_measured else RIM_STEPS
+    width = np.minimum(steps * thickness.lattice.step, across / 2 / front * focal_length)
+    share = np.sqrt(1 - (1 - np.clip(distance / np.maximum(width, 1e-9), 0, 1)) ** 2)
+    if is_measured:
+        return front, front + across * share
+    middle = front + across / 2
+    return middle - across / 2 * share, middle + across / 2 * share
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from maquette.contract.requests.bodies import BodiesJob
 from maquette.contract.requests.common import Direction, EngineName, JobBase, JobId, PromptedJob
-from maquette.contract.requests.convert import ConvertJob
+from maquette.contract.requests.convert import ConvertJob, SplatView
 from maquette.contract.requests.dataset import DatasetJob, DatasetOptions
 from maquette.contract.requests.generation import Generation
 from maquette.contract.requests.objects import ObjectsJob, ReconstructionJob
@@ -41,6 +41,7 @@ __all__ = [
     "Region",
     "SceneJob",
     "SegmentJob",
+    "SplatView",
     "TrackJob",
     "find_misfit",
     "report_no_object",

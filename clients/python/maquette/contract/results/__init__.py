@@ -10,7 +10,7 @@ from maquette.contract.results.bodies import (
     Keypoint,
 )
 from maquette.contract.results.common import Artefact, ObjectFailure, PromptRef, ScaleSource
-from maquette.contract.results.convert import ConvertResult
+from maquette.contract.results.convert import ConvertResult, RenderedView
 from maquette.contract.results.dataset import DatasetResult
 from maquette.contract.results.manifest import AnyResult, EngineUsed, Manifest, Provenance
 from maquette.contract.results.objects import ObjectResult, ObjectsResult, ObjectViews
@@ -41,6 +41,7 @@ __all__ = [
     "ObjectsResult",
     "PromptRef",
     "Provenance",
+    "RenderedView",
     "ScaleSource",
     "SceneNode",
     "SceneResult",

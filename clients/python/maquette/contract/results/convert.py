@@ -6,6 +6,15 @@ from maquette.contract.base import ResponseModel
 from maquette.contract.formats import AssetFormat, AssetPart
 
 
+class RenderedView(ResponseModel):
+    """A splat as one camera sees it."""
+
+    picture: str
+    """Artefact name of an RGBA PNG; colours are not multiplied by alpha."""
+    depth: str | None = None
+    """Artefact name of the depth map (H, W), a NumPy file; null unless requested."""
+
+
 class ConvertResult(ResponseModel):
     """An asset in other formats."""
 
@@ -18,3 +27,5 @@ class ConvertResult(ResponseModel):
     """Artefact name per requested format."""
     dropped: dict[AssetFormat, dict[AssetPart, int]] = {}
     """What the asset has and a file has not, with counts; each kind is also a flag, as `lines_dropped`."""
+    views: list[RenderedView] = []
+    """The views that were asked for, in their order."""

@@ -23,7 +23,7 @@ from workers.geometry.overlap import mask_iou
 
 pytestmark = pytest.mark.slow
 
-FRAMES = 12
+FRAMES = 10
 # the frames, and the masks of each by the colour of the ball
 Balls = tuple[list[Rgb], list[dict[str, Mask]]]
 
@@ -91,8 +91,8 @@ def test_each_object_starts_on_its_own_frame_under_its_own_id(engine: DefaultCon
             *([3] if index >= 2 else []),
         ]
         assert [item.prompt for item in result.objects] == [item.id - 1 for item in result.objects]
-    assert mask_iou(find_mask(results[11], 3), truth[11]["red"]) > 0.9
-    assert mask_iou(find_mask(results[11], 1), truth[11]["blue"]) > 0.9
+    assert mask_iou(find_mask(results[FRAMES - 1], 3), truth[FRAMES - 1]["red"]) > 0.9
+    assert mask_iou(find_mask(results[FRAMES - 1], 1), truth[FRAMES - 1]["blue"]) > 0.9
 
 
 def test_tracking_backwards_from_the_middle(engine: DefaultConcepts, balls: Balls) -> None:

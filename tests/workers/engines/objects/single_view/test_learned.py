@@ -49,6 +49,14 @@ def test_the_back_lies_behind_the_front():
     assert predicted.expected_error > 0
 
 
+def test_the_edge_between_front_and_back_is_not_wavy():
+    surface = build_surface()
+    solid = trimesh.Trimesh(surface.vertices, surface.faces, process=False)
+    valleys = np.degrees(solid.face_adjacency_angles[~solid.face_adjacency_convex])
+    # a wall whose points lie at various depths has valleys of up to 75 degrees
+    assert np.quantile(valleys, 0.99) < 22 and valleys.max() < 60
+
+
 def test_without_an_image_there_is_no_learned_shape():
     assert not list(LearnedHypothesis().fit(view(image=None), LabelPrior()))
 
