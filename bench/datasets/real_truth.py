@@ -2,6 +2,7 @@
 
     python -m bench run datasets.real_truth --videos FOLDER [--names bedroom,vtest] [--rates 30,15,6]
 
+`yield` is the share of objects that a good track shows: nothing but this object, in most of its boxes.
 The truth is in `bench/datasets/truth`: boxes and ids on every tenth frame; each file says how it was made.
 The videos are not part of the project. `FOLDER` has those that you have: `vtest.avi` (PETS 2009, in Debian's
 package opencv-doc), `bedroom.mp4` and the folder `video_0001` of numbered JPEG files (both from the examples
@@ -12,7 +13,8 @@ import argparse
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -29,10 +31,11 @@ from bench.datasets.truth_boxes import (
     TruthVideo,
     compare,
     count_false_rejections,
+    decide_objects,
     read_truth,
 )
 from bench.datasets.video_sources import open_source
-from bench.report import Report
+from bench.report import Report, Table
 from media.sandbox import Sandbox
 from workers.datasets.components import Components
 from workers.datasets.local import build_dataset
@@ -43,15 +46,20 @@ from workers.engines.registry import load_engines
 
 # pixels of stored frames: people of the crowd would be less than ten pixels wide at the usual 256
 SIZE = 512
+# by object, the gates that its good track failed
+Decided = Mapping[tuple[str, int], frozenset[str]]
 COLUMNS = {"video": "", "frames per second": ".0f", "tracks": "", "objects": "d", "shown": "d"}
 COLUMNS |= {
     "found": "d",
     "good": "d",
+    "yield": ".2f",
     "IDF1": ".3f",
     "switches": "d",
     "merges": "d",
     "good ones rejected by": "",
 }
+ALIKE = {"video": "", "frames per second": ".0f", "objects with good tracks": "d"}
+ALIKE |= {"decided alike": "d", "decided otherwise by": ""}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, report: Report) -> None:
     table = report.table("Tracks against hand-checked truth", COLUMNS)
+    decided: dict[str, dict[float, Decided]] = {}
     for name in options.names.split(","):
         truth = read_truth(name)
         path = options.videos / truth.video
@@ -72,26 +81,47 @@ def run(options: argparse.Namespace, report: Report) -> None:
             continue
         if truth.sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() != truth.sha256:
             raise SystemExit(f"{path} is another file than the one that was annotated")
-        for rate in sorted({min(float(text), truth.rate) for text in options.rates.split(",")}):
+        rates = {min(float(text), truth.rate) for text in options.rates.split(",")}
+        for rate in sorted(rates, reverse=True):
             tracks = _track(truth, path, rate, options.keep)
-            kept = [track for track in tracks if not track.failed]
-            rejections = count_false_rejections(truth, [track for track in tracks if track.failed])
-            reasons = ", ".join(f"{gate} {count}" for gate, count in sorted(rejections.items()))
-            for kind, chosen, words in (("all", tracks, ""), ("kept", kept, reasons or "none")):
-                scores = compare(truth, chosen)
-                table.add(
-                    name,
-                    rate,
-                    kind,
-                    scores.objects,
-                    scores.found,
-                    scores.tracks,
-                    scores.good,
-                    scores.idf1,
-                    scores.switches,
-                    scores.merges,
-                    words,
-                )
+            decided.setdefault(name, {})[rate] = decide_objects(truth, tracks)
+            _add_rows(table, name, rate, truth, tracks)
+    alike = report.table("Good tracks that gates decide as at the highest rate", ALIKE)
+    for name, by_rate in decided.items():
+        _add_decisions(alike, name, by_rate)
+
+
+def _add_rows(table: Table, name: str, rate: float, truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> None:
+    kept = [track for track in tracks if not track.failed]
+    rejections = count_false_rejections(truth, [track for track in tracks if track.failed])
+    reasons = ", ".join(f"{gate} {count}" for gate, count in sorted(rejections.items()))
+    for kind, chosen, words in (("all", tracks, ""), ("kept", kept, reasons or "none")):
+        scores = compare(truth, chosen)
+        table.add(
+            name,
+            rate,
+            kind,
+            scores.objects,
+            scores.found,
+            scores.tracks,
+            scores.good,
+            len(decide_objects(truth, chosen)) / scores.objects,
+            scores.idf1,
+            scores.switches,
+            scores.merges,
+            words,
+        )
+
+
+def _add_decisions(table: Table, name: str, decided: Mapping[float, Decided]) -> None:
+    """A row per lower rate, of the objects that have good tracks at both."""
+    highest, *lower = decided
+    for rate in lower:
+        common = decided[highest].keys() & decided[rate].keys()
+        pairs = [(decided[highest][thing], decided[rate][thing]) for thing in common]
+        gates = Counter(gate for old, new in pairs for gate in old ^ new)
+        words = ", ".join(f"{gate} {count}" for gate, count in sorted(gates.items()))
+        table.add(name, rate, len(pairs), sum(not old ^ new for old, new in pairs), words or "none")
 
 
 def _track(truth: TruthVideo, path: Path, rate: float, keep: Path | None) -> list[TrackBoxes]:

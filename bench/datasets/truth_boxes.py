@@ -118,6 +118,17 @@ def count_false_rejections(truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> C
     return Counter(gate for track in tracks if is_good_track(truth, track) for gate in track.failed)
 
 
+def decide_objects(truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> dict[tuple[str, int], frozenset[str]]:
+    """The gates that each object's longest good track failed; objects without a good track are left out."""
+    good = [track for track in tracks if is_good_track(truth, track)]
+    counts = _count_overlaps(truth, good)
+    return {
+        thing: frozenset(good[int(own.argmax())].failed)
+        for thing, own in zip(truth.boxes, counts, strict=True)
+        if own.size and own.max()
+    }
+
+
 def is_good_track(truth: TruthVideo, track: TrackBoxes) -> bool:
     """Whether a track shows one object in most of its boxes on the frames of the truth, and no other."""
     counts = _count_overlaps(truth, [track])[:, 0]
@@ -156,10 +167,21 @@ def _match(truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> dict[int, dict[in
 
 
 def _count_boxes(truth: TruthVideo, track: TrackBoxes) -> int:
-    """The boxes of a track that are judged."""
+    """The boxes of a track that are judged: in ignored regions those alone that show an object."""
     return sum(
-        frame in track.boxes and not _is_ignored(track.boxes[frame], truth.ignored.get(frame, ()))
+        frame in track.boxes
+        and (
+            not _is_ignored(track.boxes[frame], truth.ignored.get(frame, ()))
+            or _shows_object(truth, track, frame)
+        )
         for frame in truth.frames
+    )
+
+
+def _shows_object(truth: TruthVideo, track: TrackBoxes, frame: int) -> bool:
+    return any(
+        label == track.label and frame in boxes and box_iou(boxes[frame], track.boxes[frame]) >= SAME_OBJECT
+        for (label, _), boxes in truth.boxes.items()
     )
 
 

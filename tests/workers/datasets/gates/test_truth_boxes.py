@@ -1,6 +1,7 @@
 """How tracks are compared with hand-checked boxes: each kind of error counts as what it is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from bench.datasets.truth_boxes import (
     TruthVideo,
     compare,
     count_false_rejections,
+    decide_objects,
     read_truth,
 )
 from workers.engines.protocols import Box
@@ -84,3 +86,16 @@ def test_annotations_are_sound(name: str) -> None:
     for boxes in truth.boxes.values():
         assert boxes and set(boxes) <= set(truth.frames)
         assert all(x0 < x1 and y0 < y1 and min(x0, y0) >= 0 for x0, y0, x1, y1 in boxes.values())
+
+
+def test_an_object_is_decided_by_its_longest_good_track() -> None:
+    short, mixed = stand(0, FRAMES[:2]), stand(0, FRAMES[:3]) | stand(100, FRAMES[3:])
+    tracks = [track(short, "length"), track(stand(0), "flicker"), track(mixed)]
+    assert decide_objects(TRUTH, tracks) == {("person", 1): frozenset({"flicker"})}
+    assert decide_objects(TRUTH, []) == {}
+
+
+def test_an_object_inside_an_ignored_region_counts_once_on_either_side() -> None:
+    """Its box is judged, so IDF1 is 1 and not more."""
+    hidden = replace(TRUTH, ignored={10: ((0.0, 0.0, 200.0, 50.0),)})
+    assert compare(hidden, PERFECT).idf1 == 1.0
