@@ -15,9 +15,44 @@ from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.track_estimates import TrackEstimates
 
 Floats = NDArray[np.float64]
-# share of a cycle in which a foot stands, and of it in which it stands flat
-STANCE, FLAT = 0.62, 0.7
-CYCLE_SECONDS, SPEED, LIFT, HEEL_OFF = 1.1, 1.1, 0.08, np.radians(30.0)
+# Slower than this, m/s, a drawn point of the sole stands.
+STILL_SPEED = 0.03
+GRAVITY = 9.81
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gait:
+    """How somebody moves: the speed in m/s, the seconds of a cycle of both feet and the share of it in which
+    a foot stands; the share of that in which it is flat, and the angle in radians by which the heel then
+    rises; how high a foot is lifted, and how much lower than straight legs the hips are, in metres.
+
+    Feet follow each other by half a cycle, or move together. In the air a `leap` is ballistic. With `carried`
+    feet the person glides as on skates.
+    """
+
+    speed: float = 1.1
+    cycle: float = 1.1
+    stance: float = 0.62
+    flat: float = 0.7
+    heel_off: float = np.radians(30.0)
+    lift: float = 0.08
+    crouch: float = 0.09
+    bob: float = 0.015
+    together: bool = False
+    leap: bool = False
+    carried: bool = False
+
+
+STANDS = Gait(speed=0.0, stance=1.0, heel_off=0.0, lift=0.0, crouch=0.045, bob=0.0)
+WALKS = Gait()
+SHUFFLES = Gait(speed=0.5, lift=0.02, heel_off=np.radians(10.0))
+RUNS = Gait(speed=2.5, cycle=0.7, stance=0.35, flat=0.5, lift=0.2, crouch=0.12, bob=0.03)
+MARCHES = Gait(speed=0.0, lift=0.15, heel_off=np.radians(15.0))
+JUMPS = Gait(
+    speed=0.0, cycle=1.2, stance=0.6, lift=0.0, heel_off=0.0, crouch=0.07, bob=0.0, together=True, leap=True
+)
+MOONWALKS = Gait(speed=-0.6, lift=0.0, heel_off=0.0)
+GLIDES = Gait(speed=0.8, carried=True, stance=1.0, heel_off=0.0, lift=0.0, crouch=0.045, bob=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,34 +78,35 @@ def make_known_walk(
     drift: float = 0.0,
     pitch: float = 0.1,
     heading: float = 0.7,
-    speed: float = SPEED,
+    gait: Gait = WALKS,
+    seconds: Floats | None = None,
     seed: int = 0,
 ) -> KnownWalk:
-    """Somebody walks on a floor before a camera 1.5 m above it that looks down by `pitch` radians.
+    """Somebody moves on a floor before a camera 1.5 m above it that looks down by `pitch` radians.
 
     `noise` in radians on every rotation, `distance_noise` relative, anew in each frame; `drift` relative,
-    which changes within a second. `heading` in radians from straight towards the camera; a `speed` of 0
-    stands.
+    which changes within a second. `heading` in radians from straight towards the camera. Frames are at
+    `seconds` (T,), or at an even `rate`.
     """
     rng = np.random.default_rng(seed)
     rig = make_body(bend=0.0).rig
     legs = find_legs(rig)
     assert legs is not None
-    seconds = np.arange(frames) / rate
+    seconds = np.arange(frames) / rate if seconds is None else seconds
     facing = exp_map(np.array([0.0, heading, 0.0]))
     ahead = facing @ np.array([0.0, 0.0, 1.0])
     tall = -float(rig.rest_vertices[:, 1].min()) + float(rig.rest_joints[0, 1])
-    phase = seconds / CYCLE_SECONDS
-    start = np.array([-0.4, tall - 0.045, -5.0])
-    positions = start + speed * seconds[:, None] * ahead
-    positions[:, 1] += 0.015 * np.cos(4 * np.pi * phase) * (speed > 0)
-    rotations = np.repeat(rig.rotations[None], frames, axis=0)
+    phase = seconds / gait.cycle
+    start = np.array([-0.4, tall - gait.crouch, -5.0])
+    positions = start + gait.speed * seconds[:, None] * ahead
+    positions[:, 1] += gait.bob * np.cos(4 * np.pi * phase) + _leap(gait, phase)
+    rotations = np.repeat(rig.rotations[None], len(seconds), axis=0)
     rotations[:, 0] = quaternions(facing)
-    _swing_arms(rig, rotations, 0.35 * np.sin(2 * np.pi * phase) * (speed > 0))
-    contacts = np.ones((frames, 2), dtype=np.bool_)
+    _swing_arms(rig, rotations, 0.35 * np.sin(2 * np.pi * phase) * (gait.speed > 0))
     for side, leg in enumerate(legs):
         turned, joints = pose_frames(rig, rotations, positions)
-        ankles, feet, contacts[:, side] = _step(rig, leg, phase + 0.5 * side, start, facing, speed)
+        own = phase + 0.5 * side * (not gait.together)
+        ankles, feet = _step(rig, leg, own, start, facing, gait)
         chain = _reach_targets(
             leg, rig.parents, turned, joints, ankles, feet @ facing @ turned[:, leg.ankle].transpose(0, 2, 1)
         )
@@ -89,10 +125,24 @@ def make_known_walk(
         seconds=seconds,
         rotations=rotations,
         positions=positions,
-        contacts=contacts,
+        contacts=find_still(soles, seconds).reshape(-1, 2, 2).any(axis=2),
         soles=soles,
         estimates=estimates,
     )
+
+
+def find_still(soles: Floats, seconds: Floats) -> NDArray[np.bool_]:
+    """Where points (T, P, 3) stand still: between this frame and the one before or after."""
+    moved = np.linalg.norm(np.diff(soles, axis=0), axis=2) > STILL_SPEED * np.diff(seconds)[:, None]
+    edge = np.ones((1, soles.shape[1]), dtype=np.bool_)
+    return ~(np.concatenate([edge, moved]) & np.concatenate([moved, edge]))
+
+
+def _leap(gait: Gait, phase: Floats) -> Floats:
+    """Heights (T,) of somebody who leaps: ballistic while the feet are off the floor."""
+    part = np.clip((phase % 1.0 - gait.stance) / (1 - gait.stance + 1e-9), 0.0, 1.0)
+    flight = (1 - gait.stance) * gait.cycle
+    return gait.leap * 0.5 * GRAVITY * flight**2 * part * (1 - part)
 
 
 def _observe(
@@ -132,19 +182,35 @@ def _observe(
     )
 
 
-def measure_skating(soles: Floats, walk: KnownWalk) -> Floats:
-    """How far in cm a foot slides in each step: the path of the point that truly stands, net of its start.
+@dataclass(frozen=True)
+class Step:
+    """Frames in which the ball of a foot, a point of the soles, truly stands."""
 
-    `soles` (T, 4, 3). A step is a run of frames in which a foot truly stands flat or on its ball."""
-    slides = []
-    for side in (0, 1):
-        still = np.linalg.norm(np.diff(walk.soles[:, 2 * side + 1], axis=0), axis=1) < 1e-3
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(int)))
-        for first, last in zip(edges[::2], edges[1::2], strict=True):
-            if last - first >= 5:
-                path = soles[first : last + 1, 2 * side + 1]
-                slides.append(100 * np.linalg.norm(path - np.median(path, axis=0), axis=1).max())
-    return np.array(slides)
+    point: int
+    frames: slice
+
+
+def list_steps(walk: KnownWalk) -> list[Step]:
+    """The steps of at least three frames and a sixth of a second."""
+    steps = []
+    still = find_still(walk.soles, walk.seconds)
+    for point in (1, 3):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], still[:, point], [False]]).astype(int)))
+        for first, stop in zip(edges[::2], edges[1::2], strict=True):
+            if stop - first >= 3 and walk.seconds[stop - 1] - walk.seconds[first] > 1 / 6:
+                steps.append(Step(point, slice(int(first), int(stop))))
+    return steps
+
+
+def measure_slide(soles: Floats, step: Step) -> float:
+    """How far in cm the ball strays from its middle place in a step; `soles` (T, 4, 3)."""
+    path = soles[step.frames, step.point]
+    return float(100 * np.linalg.norm(path - np.median(path, axis=0), axis=1).max())
+
+
+def measure_skating(soles: Floats, walk: KnownWalk) -> Floats:
+    """`measure_slide` of every step."""
+    return np.array([measure_slide(soles, step) for step in list_steps(walk)])
 
 
 def _swing_arms(rig: Rig, rotations: Floats, angles: Floats) -> None:
@@ -156,27 +222,26 @@ def _swing_arms(rig: Rig, rotations: Floats, angles: Floats) -> None:
 
 
 def _step(
-    rig: Rig, leg: Leg, phase: Floats, start: Floats, facing: Floats, speed: float
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Ankles (T, 3), turns of the foot (T, 3, 3) and whether it stands (T,), in world axes."""
+    rig: Rig, leg: Leg, phase: Floats, start: Floats, facing: Floats, gait: Gait
+) -> tuple[Floats, Floats]:
+    """Ankles (T, 3) and turns of the foot (T, 3, 3) in world axes."""
     aside = facing @ np.array([0.7 * rig.rest_joints[leg.ankle, 0], 0.0, 0.0])
     ahead = facing @ np.array([0.0, 0.0, 1.0])
-    stride = speed * CYCLE_SECONDS
+    stride = gait.speed * gait.cycle
     number, part = np.divmod(phase, 1.0)
     lag = phase[0]  # the body is at `start` in the first frame
-    middle = stride * (number + STANCE / 2 - lag)
-    swing = np.clip((part - STANCE) / (1 - STANCE), 0.0, 1.0)
+    middle = stride * (number + gait.stance / 2 - lag)
+    swing = np.clip((part - gait.stance) / (1 - gait.stance + 1e-9), 0.0, 1.0)
     eased = swing * swing * (3 - 2 * swing)
-    rolled = np.clip((part / STANCE - FLAT) / (1 - FLAT), 0.0, 1.0) * HEEL_OFF * (speed > 0)
-    angle = np.where(part < STANCE, rolled, HEEL_OFF * (1 - eased) * (speed > 0))
-    feet = exp_map(angle[:, None] * np.array([1.0, 0.0, 0.0]))
-    feet = facing @ feet @ facing.T
+    rolled = np.clip((part / gait.stance - gait.flat) / (1 - gait.flat), 0.0, 1.0)
+    angle = gait.heel_off * np.where(part < gait.stance, rolled, 1 - eased)
+    feet = facing @ exp_map(angle[:, None] * np.array([1.0, 0.0, 0.0])) @ facing.T
     ball = facing @ leg.sole[1]
-    pivot = start * [1, 0, 1] + aside + middle[:, None] * ahead + eased[:, None] * stride * ahead
+    way = stride * (phase - lag) if gait.carried else middle + eased * stride
+    pivot = start * [1, 0, 1] + aside + way[:, None] * ahead
     pivot = pivot + (ball - ball[1] * np.array([0.0, 1.0, 0.0]))
-    pivot[:, 1] = LIFT * np.sin(np.pi * swing) * (speed > 0)
-    ankles = pivot - feet @ ball
-    return ankles, feet, (part < STANCE) | (speed == 0)
+    pivot[:, 1] = gait.lift * np.sin(np.pi * swing) + _leap(gait, phase)
+    return pivot - feet @ ball, feet
 
 
 def _reach_targets(

@@ -31,7 +31,13 @@ from workers.jobs.bodies.gap_filling import ESTIMATED, FILLED
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, plant_motion
 from workers.jobs.bodies.ground.still_camera import stands_still
-from workers.jobs.bodies.ground.video_ground import count_steps, describe_ground, find_feet, find_ground
+from workers.jobs.bodies.ground.video_ground import (
+    count_steps,
+    describe_ground,
+    find_feet,
+    find_ground,
+    has_uncertain_contacts,
+)
 from workers.jobs.bodies.motion import BodyMotion, build_motion
 from workers.jobs.bodies.motion_files import (
     MotionRecord,
@@ -76,6 +82,7 @@ class TrackMotion:
     camera: Camera
     world_from_cam: Floats | None
     ground: Ground | None
+    contacts_uncertain: bool
 
 
 def write_motions(
@@ -127,6 +134,7 @@ def write_motions(
                 camera=recovered.camera,
                 world_from_cam=poses,
                 ground=ground,
+                contacts_uncertain=has_uncertain_contacts(person, motion),
             )
             body_tracks.append(_write_track(context, request, track, recovered))
             motions.append((track_id, motion))
@@ -187,6 +195,8 @@ def _write_track(
         flags.append("gaps_open")
     if motion.grounded is False:
         flags.append("not_grounded")
+    if track.contacts_uncertain:
+        flags.append("contacts_uncertain")
     return BodyTrack(
         id=track.id,
         first_frame=int(motion.frames[0]),

@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 from maquette.contract import BodiesJob, BodiesResult
 
-from tests.support.walking import KnownWalk, make_known_walk, measure_skating
-from workers.jobs.bodies.ground.contacts import detect_contacts
+from tests.support.walking import (
+    GLIDES,
+    JUMPS,
+    MOONWALKS,
+    RUNS,
+    STANDS,
+    WALKS,
+    Gait,
+    KnownWalk,
+    find_still,
+    make_known_walk,
+    measure_skating,
+)
 from workers.jobs.bodies.ground.legs import find_legs, find_soles
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
 from workers.jobs.bodies.ground.posing import pose_frames
@@ -21,8 +32,8 @@ TEXTURE = (255 * np.kron(RNG.random((40, 60, 3)), np.ones((12, 12, 1)))).astype(
 
 
 @lru_cache(maxsize=4)
-def make_noisy(rate: float = 30.0, speed: float = 1.1) -> tuple[KnownWalk, BodyMotion]:
-    walk = make_known_walk(round(2.4 * rate), rate, speed=speed, noise=0.05, distance_noise=0.03, drift=0.02)
+def make_noisy(gait: Gait = WALKS, rate: float = 15.0) -> tuple[KnownWalk, BodyMotion]:
+    walk = make_known_walk(round(2.4 * rate), rate, gait=gait, noise=0.05, distance_noise=0.03, drift=0.02)
     return walk, build_motion(walk.rig, walk.estimates, walk.seconds)
 
 
@@ -36,16 +47,60 @@ def pose_soles(motion: BodyMotion) -> np.ndarray:
     return find_soles(legs, *pose_frames(motion.rig, motion.rotations, motion.positions))
 
 
-@pytest.mark.parametrize(("rate", "speed"), [(30.0, 1.1), (30.0, 0.0)])
-def test_feet_that_stand_do_not_slide(rate: float, speed: float) -> None:
-    walk, smooth = make_noisy(rate, speed)
+def project(motion: BodyMotion) -> np.ndarray:
+    joints = motion.joints()
+    return 900 * joints[..., :2] / joints[..., 2:]
+
+
+# every rate, uneven times too, every noise and every motion comes up in some row
+@pytest.mark.parametrize(
+    ("gait", "rate", "degrees"),
+    [
+        (WALKS, 30, 5),
+        (WALKS, 10, 3),
+        pytest.param(WALKS, 60, 3, marks=pytest.mark.slow),
+        (RUNS, 15, 3),
+        (JUMPS, 25, 1),
+        (STANDS, 15, 5),
+        (WALKS, 0, 3),
+    ],
+)
+def test_feet_that_stand_do_not_slide(gait: Gait, rate: int, degrees: int) -> None:
+    uneven = np.cumsum(np.random.default_rng(1).choice([1 / 30, 1 / 15, 1 / 10], 25))
+    seconds = np.arange(round(1.2 * rate)) / rate if rate else uneven
+    walk = make_known_walk(
+        seconds=seconds,
+        gait=gait,
+        heading=1.3,
+        noise=np.radians(degrees),
+        distance_noise=0.03,
+        drift=0.02,
+        seed=4,
+    )
+    smooth = build_motion(walk.rig, walk.estimates, walk.seconds)
     planted = plant_motion(see_all(smooth), find_floor([see_all(smooth)], walk.ground.up), None)
     assert planted.grounded
-    assert measure_skating(pose_soles(planted), walk).max() < 1.0
     assert measure_skating(pose_soles(smooth), walk).max() > 5.0
-    found = planted.foot_contact > 0.5
-    assert 2 * (found & walk.contacts).sum() / (found.sum() + walk.contacts.sum()) > 0.93
-    assert planted.jitter is not None and smooth.jitter is not None and planted.jitter < smooth.jitter
+    assert measure_skating(pose_soles(planted), walk).max() < 1.0
+    known = np.isfinite(planted.foot_contact)
+    assert ((planted.foot_contact > 0.5) == walk.contacts)[known].mean() > 0.8 and known.mean() > 0.8
+    assert planted.jitter is not None and smooth.jitter is not None and planted.jitter < 1.1 * smooth.jitter
+    # the picture still agrees
+    true = walk.rotations, walk.positions
+    joints = pose_frames(walk.rig, *true)[1]
+    pixels = 900 * joints[..., :2] / joints[..., 2:]
+    before, after = (np.linalg.norm(project(m) - pixels, axis=-1).mean() for m in (smooth, planted))
+    assert after < 1.1 * before
+
+
+@pytest.mark.parametrize(("gait", "share"), [(GLIDES, 0.35), (MOONWALKS, 0.25)])
+def test_feet_that_move_over_the_floor_are_not_pinned(gait: Gait, share: float) -> None:
+    walk, smooth = make_noisy(gait)
+    planted = plant_motion(see_all(smooth), find_floor([see_all(smooth)], walk.ground.up), None)
+    pinned = find_still(pose_soles(planted), walk.seconds) & ~find_still(walk.soles, walk.seconds)
+    assert pinned.mean() < share
+    moved = [np.linalg.norm(np.ptp(soles, axis=0), axis=1) for soles in (pose_soles(planted), walk.soles)]
+    np.testing.assert_allclose(*moved, rtol=0.25, atol=0.1)
 
 
 def test_standing_feet_are_on_the_floor_and_knees_bend_backwards() -> None:
@@ -66,16 +121,16 @@ def test_standing_feet_are_on_the_floor_and_knees_bend_backwards() -> None:
 def test_a_foot_that_is_not_seen_is_unknown_and_not_planted() -> None:
     walk, smooth = make_noisy()
     feet = np.ones((len(smooth.frames), 2), dtype=np.bool_)
-    feet[:30, 0] = False
+    feet[:15, 0] = False
     planted = plant_motion(SeenMotion(smooth, feet), walk.ground, None)
-    assert np.isnan(planted.foot_contact[:30, 0]).all() and np.isfinite(planted.foot_contact[30:]).all()
+    assert np.isnan(planted.foot_contact[:15, 0]).all() and np.isfinite(planted.foot_contact[15:]).any()
     nobody = plant_motion(SeenMotion(smooth, np.zeros_like(feet)), walk.ground, None)
     assert nobody.grounded is None and np.isnan(nobody.foot_contact).all()
     np.testing.assert_array_equal(nobody.positions, smooth.positions)
 
 
 def test_who_stands_on_a_bench_is_not_pulled_down() -> None:
-    walk, smooth = make_noisy(30.0, 0.0)
+    walk, smooth = make_noisy(STANDS)
     floor = find_floor([see_all(smooth)], walk.ground.up)
     lower = type(floor)(floor.up, floor.height - 0.4)
     planted = plant_motion(see_all(smooth), lower, None)
@@ -88,17 +143,6 @@ def test_planting_is_deterministic() -> None:
     first, second = (plant_motion(see_all(smooth), walk.ground, None) for _ in range(2))
     assert first.rotations.tobytes() == second.rotations.tobytes()
     assert first.positions.tobytes() == second.positions.tobytes()
-
-
-def test_one_fast_frame_does_not_lift_a_foot() -> None:
-    seconds = np.arange(40) / 30
-    points = np.zeros((40, 1, 3))
-    points[20] = [0.06, 0.0, 0.0]
-    assert detect_contacts(points, np.zeros((40, 1)), seconds).all()
-    points[:, 0, 0] = 1.5 * seconds
-    assert not detect_contacts(points, np.full((40, 1), 0.05), seconds).any()
-    points[:] = 0.0
-    assert not detect_contacts(points, np.full((40, 1), 0.4), seconds).any()
 
 
 @pytest.mark.parametrize(("pixels_per_frame", "still"), [(0.0, True), (1.5, False)])
@@ -162,8 +206,9 @@ def test_a_result_says_where_the_floor_is_and_how_many_steps_were_taken() -> Non
     assert result.gravity is not None and result.gravity.source == "people"
     assert np.allclose(result.world_from_cam, ground.world_from_ground())
     assert describe_ground(request, None, [smooth]) == {}
-    # the walk takes a step per foot and 1.1 s
-    assert count_steps(planted.foot_contact) == int((np.diff(walk.contacts.astype(int), axis=0) == 1).sum())
+    # the walk takes a step per foot and 1.1 s; the first foot comes down in the first frame
+    comes_down = np.diff(walk.contacts.astype(int), axis=0)[1:] == 1
+    assert count_steps(planted.foot_contact) == int(comes_down.sum())
     assert count_steps(smooth.foot_contact) is None
 
 

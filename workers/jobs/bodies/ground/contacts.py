@@ -1,27 +1,49 @@
-"""When a point of the sole stands on the floor: the most likely sequence of two states (Viterbi 1967).
+"""When heels and balls of feet stand on the floor, from what was seen before any smoothing.
 
-A point that stands is at the floor's height and does not move; one that does not is anywhere above and moves.
-Changing the state costs, which is the hysteresis: a single fast frame does not lift a foot.
+The noise of the points is measured on the track itself: first from second differences, then from how far
+points stray within their phases. Times are in seconds and places in metres, so that the frame rate and
+uneven frames do not matter.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.jobs.bodies.gap_filling import find_spans
+from workers.jobs.bodies.ground.flatness import find_flat
+from workers.jobs.bodies.ground.phase_windows import LONGEST_PHASE, Track, sum_windows
+from workers.jobs.bodies.ground.phases import HELD, STANDING_METRES, SWINGING, score_phases
+from workers.jobs.bodies.ground.segmentation import find_phases, find_probabilities
+from workers.jobs.bodies.ground.track_noise import (
+    EXPECTED_NOISE,
+    find_least_noise,
+    guess_noise,
+    limit_outliers,
+    measure_noise,
+)
+
 Floats = NDArray[np.float64]
-# Deviations of a standing point: metres from the floor (errors of pose and floor) and metres per second: what
-# noise of 3 to 5 degrees per joint leaves of a foot's speed after smoothing (bench `bodies.walking`).
-STANDING_METRES, STANDING_SPEED = 0.05, 0.5
-# A point in the air: mean height in metres, and most common speed in m/s: a walking foot swings at two to
-# three times the 1.1 to 1.4 m/s of its person.
-LIFTED_METRES, LIFTED_SPEED = 0.15, 2.0
-# Mean duration of a phase in seconds: half a cycle of walking.
-PHASE_SECONDS = 0.5
+Flags = NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
+# Frames that are looked at in one piece, which bounds memory.
+BLOCK = 900
 # Frames per second from which neighbouring frames repeat each other's evidence.
 FULL_RATE = 30.0
-# Half the time in seconds over which a velocity is fitted: together half the time that a walking foot swings.
-SPEED_SECONDS = 0.1
+# How often the noise is measured again with the phases that were found with it.
+ROUNDS = 2
+# A stand begins and ends where it may still be one, but by no more than so many seconds, or one frame, early
+# and late: a foot that slides is worse than one that arrives early by what it moves in a frame.
+MAY_STAND, BORDER_SECONDS = 0.1, 0.06
+# For how many seconds a contact is in doubt where a stand begins and ends; longer doubts are reported.
+DOUBT_SECONDS = 0.15
+# Longest pause of a stand in seconds that may be none: a step.
+PAUSE_SECONDS = 0.4
+# For how many seconds both feet move at once, in the mean: runners leap for 0.1 to 0.2 s.
+LEAP_SECONDS = 0.1
+# Between these probabilities a contact is unknown, where that lasts for longer than DOUBT_SECONDS.
+SURELY_MOVES, SURELY_STANDS = 0.2, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,62 +54,147 @@ class Stand:
     frames: slice
 
 
-def detect_contacts(points: Floats, heights: Floats, seconds: Floats) -> NDArray[np.bool_]:
-    """Whether each point stands on the floor (T, P), for points (T, P, 3) in metres in a frame at rest.
+@dataclass(frozen=True, slots=True, eq=False)
+class Contacts:
+    """What P points, heel and ball of one foot after the other, do in T frames.
 
-    `heights` (T, P) are metres above the floor, `seconds` (T,) the rising times of the frames.
+    `planted` (T, P) is where each may be taken to stand on the floor; `feet` (T, P / 2) is 1 where a foot
+    stands with heel or ball, 0 where it does not, and NaN where that is no better than a guess. `noise` (3,)
+    are the deviations in metres of what was seen, across the line of sight, along it, and up.
     """
-    if len(points) < 2:
-        return np.abs(heights) < STANDING_METRES
-    cost = _weigh_states(heights, measure_speed(points, seconds))
-    steps = np.diff(seconds)
-    evidence = np.minimum(FULL_RATE * np.append(steps, steps[-1]), 1.0)
-    cost = cost * evidence[:, None, None]
-    change = -np.log(np.clip(steps / PHASE_SECONDS, 1e-6, 0.5))
-    standing = np.zeros(heights.shape, dtype=np.bool_)
-    came_from = np.zeros((*heights.shape, 2), dtype=np.int64)
-    total = cost[0]
-    for k in range(1, len(points)):
-        # (P, from, to)
-        ways = total[:, :, None] + change[k - 1] * (1 - np.eye(2))
-        came_from[k] = ways.argmin(axis=1)
-        total = ways.min(axis=1) + cost[k]
-    state = total.argmin(axis=1)
-    for k in range(len(points) - 1, -1, -1):
-        standing[k] = state == 1
-        state = np.take_along_axis(came_from[k], state[:, None], axis=1)[:, 0]
-    return standing
+
+    planted: Flags
+    feet: Floats
+    noise: Floats
 
 
-def measure_speed(points: Floats, seconds: Floats) -> Floats:
-    """Speeds (T, P) in m/s of points (T, P, 3): slopes of lines fitted over SPEED_SECONDS to both sides."""
-    reach = max(1, round(SPEED_SECONDS / float(np.median(np.diff(seconds)))))
-    speeds = np.empty(points.shape[:2])
-    for k in range(len(points)):
-        near = slice(max(k - reach, 0), k + reach + 1)
-        times = seconds[near] - seconds[near].mean()
-        slopes = np.tensordot(times, points[near], 1) / (times @ times)
-        speeds[k] = np.linalg.norm(slopes, axis=-1)
-    return speeds
+def detect_contacts(places: Floats, seconds: Floats, views: Floats) -> Contacts:
+    """When each of P points, heel and ball of one foot after the other, stands on the floor.
+
+    `places` (T, P, 3) are metres to the right, ahead and up from the floor in a frame at rest, as they were
+    seen: not smoothed, NaN in frames without a body. `seconds` (T,) are the rising times of the frames,
+    `views` (T, 3) lead from the camera to the person.
+    """
+    if np.isfinite(places).all(axis=(1, 2)).sum() < 2:
+        low = np.nan_to_num(np.abs(places[..., 2]), nan=np.inf) < STANDING_METRES
+        return Contacts(low, np.full((len(places), places.shape[1] // 2), np.nan), EXPECTED_NOISE)
+    track = _weigh_frames(places, seconds, views)
+    margin = round(LONGEST_PHASE / float(np.median(np.diff(seconds))))
+    blocks = [
+        _find_probabilities(track.cut(max(first - margin, 0), first + BLOCK + margin), min(first, margin))
+        for first in range(0, len(places), BLOCK)
+    ]
+    probability = np.concatenate([block for block, _ in blocks])
+    noise = np.sqrt(np.mean([deviations**2 for _, deviations in blocks], axis=0))
+    stands = _bridge(probability, seconds)
+    planted = _keep_lower_points(_prolong(stands, probability, seconds), track)
+    feet = _by_feet(probability).max(axis=2)
+    known = np.where(_mark_unknown(feet, seconds), np.nan, _by_feet(stands).any(axis=2))
+    return Contacts(planted, known, noise)
 
 
-def _weigh_states(heights: Floats, speeds: Floats) -> Floats:
-    """Negative logarithms of likelihoods (T, P, 2): in the air, standing."""
-    # Gaussian height and Rayleigh speed (two dimensions) when standing; Laplace height from the floor up and
-    # Rayleigh speed in the air
-    speeds = np.maximum(speeds, 1e-3)
-    standing = 0.5 * (heights / STANDING_METRES) ** 2 + np.log(STANDING_METRES * np.sqrt(2 * np.pi))
-    standing += 0.5 * (speeds / STANDING_SPEED) ** 2 + 2 * np.log(STANDING_SPEED)
-    lifted = np.abs(heights) / LIFTED_METRES + np.log(LIFTED_METRES)
-    lifted += 0.5 * (speeds / LIFTED_SPEED) ** 2 + 2 * np.log(LIFTED_SPEED)
-    return np.stack([lifted, standing], axis=-1)
+def _find_probabilities(track: Track, skip: int) -> tuple[Floats, Floats]:
+    """Probabilities (T, P) that points stand in BLOCK frames after the first `skip`, and the noise (3,)."""
+    least = find_least_noise(track)
+    noise = np.maximum(guess_noise(track), least)
+    track = limit_outliers(track, noise)
+    windows = sum_windows(track)
+    for _ in range(ROUNDS):
+        phases = find_phases(score_phases(windows, noise), track.seconds)
+        noise = np.maximum(measure_noise(track, phases), least)
+    scores = score_phases(windows, noise)
+    alone = find_probabilities(scores, track.seconds)
+    probability = find_probabilities(_weigh_leaps(scores, alone, track.seconds), track.seconds)
+    return probability[skip : skip + BLOCK], noise
 
 
-def list_stands(standing: NDArray[np.bool_]) -> list[Stand]:
+def list_stands(standing: Flags) -> list[Stand]:
     """Every time that a point (T, P) stands."""
-    stands = []
-    for point, column in enumerate(standing.T):
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], column, [False]]).astype(np.int8)))
-        ends = zip(edges[::2], edges[1::2], strict=True)
-        stands += [Stand(point, slice(int(first), int(last))) for first, last in ends]
+    return [
+        Stand(point, frames)
+        for point, column in enumerate(standing.T)
+        for frames in find_spans(column.astype(np.uint8))
+    ]
+
+
+def _weigh_frames(places: Floats, seconds: Floats, views: Floats) -> Track:
+    """The track with places between the neighbours', and without weight, where nothing was seen."""
+    seen = np.isfinite(places).all(axis=(1, 2))
+    flat = places.reshape(len(places), -1)
+    filled = np.stack([np.interp(seconds, seconds[seen], column[seen]) for column in flat.T], axis=1)
+    steps = np.diff(seconds)
+    share = 0.5 * (np.append(steps, steps[-1]) + np.insert(steps, 0, steps[0]))
+    return Track(
+        places=filled.reshape(places.shape),
+        seconds=seconds,
+        views=views,
+        weights=np.minimum(FULL_RATE * share, 1.0) * seen,
+    )
+
+
+def _weigh_leaps(scores: Floats, probability: Floats, seconds: Floats) -> Floats:
+    """Scores in which a foot in the air is the less likely the longer the other one moves meanwhile."""
+    moves = 1 - _by_feet(probability).max(axis=2)
+    others = np.repeat(moves.sum(axis=1, keepdims=True) - moves, 2, axis=1)
+    steps = np.append(np.diff(seconds), 0.0)
+    before = np.concatenate([np.zeros((1, others.shape[1])), np.cumsum(others * steps[:, None], axis=0)])
+    out = scores.copy()
+    for row in range(scores.shape[1]):
+        both = before[row + 1 :] - before[: len(before) - row - 1]
+        out[[[HELD], [SWINGING]], row, : len(both)] -= both / LEAP_SECONDS
+    return out
+
+
+def _bridge(probability: Floats, seconds: Floats) -> Flags:
+    """Frames (T, P) in which points rather stand than not. A pause between two stands that may be none at all
+    is none: feet that may stand do not slide."""
+    stands = probability >= 0.5
+    for point in range(stands.shape[1]):
+        for pause in find_spans((~stands[:, point]).astype(np.uint8)):
+            lasts = seconds[min(pause.stop, len(seconds) - 1)] - seconds[pause.start]
+            if lasts <= PAUSE_SECONDS and (probability[pause, point] > SURELY_MOVES).all():
+                stands[pause, point] = True
     return stands
+
+
+def _prolong(stands: Flags, probability: Floats, seconds: Floats) -> Flags:
+    """Stands (T, P) with the frames before and after in which the point may stand, too."""
+    out = stands.copy()
+    for point in range(stands.shape[1]):
+        for pause in find_spans((~stands[:, point]).astype(np.uint8)):
+            may, times = probability[pause, point] >= MAY_STAND, seconds[pause]
+            if pause.start > 0:
+                near = times - seconds[pause.start - 1] <= BORDER_SECONDS
+                near[0] = True
+                out[pause, point] |= np.logical_and.accumulate(may & near)
+            if pause.stop < len(seconds):
+                near = seconds[pause.stop] - times <= BORDER_SECONDS
+                near[-1] = True
+                out[pause, point] |= np.logical_and.accumulate((may & near)[::-1])[::-1]
+    return out
+
+
+def _keep_lower_points(standing: Flags, track: Track) -> Flags:
+    """Standing points (T, P): of a flat foot both if one is, of one that is tilted the lower one alone."""
+    heights = _by_feet(track.places[..., 2])
+    higher = heights[..., 0] - heights[..., 1]
+    flat = find_flat(higher, track.seconds, track.weights) >= 0.5
+    feet = _by_feet(standing)
+    lower = np.stack([higher < 0, higher >= 0], axis=2)
+    kept = np.where(flat[..., None], feet.any(axis=2, keepdims=True), feet & lower)
+    return kept.reshape(standing.shape)
+
+
+def _by_feet(values: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Values (T, P) as (T, P / 2, 2) of heel and ball."""
+    return values.reshape(len(values), -1, 2)
+
+
+def _mark_unknown(probability: Floats, seconds: Floats) -> Flags:
+    """Frames (T, F) of a doubt that lasts for longer than where a stand begins or ends."""
+    unknown = (probability > SURELY_MOVES) & (probability < SURELY_STANDS)
+    for point in range(unknown.shape[1]):
+        for frames in find_spans(unknown[:, point].astype(np.uint8)):
+            if seconds[frames.stop - 1] - seconds[frames.start] < DOUBT_SECONDS:
+                unknown[frames, point] = False
+    return unknown

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.jobs.bodies.gap_filling import ESTIMATED
+from workers.jobs.bodies.ground.contacts import detect_contacts
 from workers.jobs.bodies.ground.legs import find_legs, find_soles
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.planting import plant_feet
@@ -54,12 +55,18 @@ def plant_motion(person: SeenMotion, ground: Ground, world_from_cam: Floats | No
     if legs is None or not count or ground.height is None:
         return motion
     grounded = abs(level - ground.height) < ON_FLOOR_METRES
-    goal = Ground(ground.up, ground.height if grounded else level)
+    goal_height = ground.height if grounded else level
+    goal = Ground(ground.up, goal_height)
     rotations, positions = motion.rotations.copy(), motion.positions.copy()
     contacts = np.full((len(motion.frames), 2), np.nan)
+    right, down, ahead = ground.axes()
+    axes = np.stack([right, ahead, -down])
     for span in motion.spans:
         eyes = 0.0 if world_from_cam is None else world_from_cam[motion.frames[span], :3, 3]
-        rays = positions[span] - eyes
+        views = positions[span] - eyes
+        # rotations as they were found, about a root whose distance is smoothed: one frame shows it poorly
+        seen = find_soles(legs, *pose_frames(motion.rig, motion.raw_rotations[span], positions[span]))
+        places = seen @ axes.T - np.array([0.0, 0.0, level])
         planted = plant_feet(
             motion.rig,
             legs,
@@ -67,12 +74,13 @@ def plant_motion(person: SeenMotion, ground: Ground, world_from_cam: Floats | No
             positions[span],
             motion.seconds[span],
             ground=goal,
-            level=level,
-            rays=rays / np.maximum(np.linalg.norm(rays, axis=1, keepdims=True), 1e-9),
+            contacts=detect_contacts(places, motion.seconds[span], views @ axes.T),
+            rays=views / np.maximum(np.linalg.norm(views, axis=1, keepdims=True), 1e-9),
+            seen=seen - (level - goal_height) * ground.up,
             visible=person.feet[span],
         )
         rotations[span], positions[span] = planted.rotations, planted.positions
-        contacts[span] = np.where(person.feet[span], planted.contacts, np.nan)
+        contacts[span] = planted.contacts
     joints = pose_frames(motion.rig, rotations, positions)[1]
     first = motion.spans[0].start
     return replace(

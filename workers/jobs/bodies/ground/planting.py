@@ -13,25 +13,31 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.rotations import exp_map, hat, quaternions
 from workers.engines.protocols import Rig
-from workers.jobs.bodies.ground.contacts import Stand, detect_contacts, list_stands
+from workers.jobs.bodies.ground.contacts import Contacts, Stand, list_stands
 from workers.jobs.bodies.ground.legs import Leg, find_soles
+from workers.jobs.bodies.ground.phase_windows import ACROSS, UP
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.ground.sparse_rows import SparseRows
 
 Floats = NDArray[np.float64]
 # What smoothing leaves of the errors (bench `bodies.walking`): metres of the root across and along the
-# viewing ray, radians of hip, knee and ankle.
-ACROSS_METRES, ALONG_METRES = 0.02, 0.05
+# viewing ray, of which the picture shows the first well and the second poorly; radians of hip, knee, ankle.
+ACROSS_METRES, ALONG_METRES = 0.01, 0.10
 HIP_RADIANS, KNEE_RADIANS, ANKLE_RADIANS = 0.06, 0.08, 0.10
-# Accelerations of corrections, m/s² and rad/s²: a walking pelvis has 3 and a hip 16; what corrections cancel
-# is noise of 5 Hz, whose 0.05 rad have 50.
-ROOT_ACCELERATION, TURN_ACCELERATION = 5.0, 60.0
+# Accelerations of corrections, m/s² and rad/s²: three and eight times those of a walking pelvis and hip, so
+# that a correction ends soon after its stand; with half as much the reprojection is 6% worse.
+ROOT_ACCELERATION, TURN_ACCELERATION = 10.0, 120.0
 # How exactly a standing point keeps its place, its place the floor, and a knee its limit: metres, radians.
 STAND_METRES, FLOOR_METRES, LIMIT_RADIANS = 0.002, 0.001, 0.02
-# How far the picture may be contradicted, across the viewing rays: five deviations. Feet that seem to stand
-# while their person moves on, as on skates, are not planted.
-MOST_DRAG_METRES = 0.10
+# A foot comes to rest and leaves it with this acceleration, m/s², that of a walking one, which says how far
+# it may be from its place before and after it stands, for so many seconds.
+REST_ACCELERATION, REST_SECONDS = 40.0, 0.05
+# How far a planted point may stray from where it was seen, across the line of sight: root mean square over
+# its stand in deviations of the noise. Feet that seem to stand as they move, as on skates, are not planted.
+MOST_STRAY = 2.0
+# How often stands that contradict what was seen are left out, and the rest is solved again.
+TRIALS = 3
 # Least bend of a knee in radians.
 LEAST_BEND = 0.01
 # Rounds of Gauss-Newton: corrections are small.
@@ -45,11 +51,11 @@ WIDTH = ROOT + 2 * LEG
 @dataclass(frozen=True, slots=True, eq=False)
 class PlantedSpan:
     """A span with planted feet: `rotations` (T, J, 4), `positions` (T, 3) of the root, and which foot stands,
-    `contacts` (T, 2), left and right."""
+    `contacts` (T, 2), left and right: 1 stands, 0 does not, NaN is unknown."""
 
     rotations: Floats
     positions: Floats
-    contacts: NDArray[np.bool_]
+    contacts: Floats
 
 
 def plant_feet(
@@ -60,33 +66,41 @@ def plant_feet(
     seconds: Floats,
     *,
     ground: Ground,
-    level: float,
+    contacts: Contacts,
     rays: Floats,
+    seen: Floats,
     visible: NDArray[np.bool_],
 ) -> PlantedSpan:
     """A smoothed span with its standing feet planted.
 
     `rotations` (T, J, 4), `positions` (T, 3) and `ground` are in one frame at rest, and the ground's height
-    is known; `level` is the height at which the feet were found to stand, from which they are moved to the
-    ground's. `rays` (T, 3) are unit viewing rays, `visible` (T, 2) is which feet are seen: others are not
-    planted.
+    is known. `rays` (T, 3) are unit viewing rays, `seen` (T, 4, 3) are the soles before smoothing, NaN where
+    there were none, and `visible` (T, 2) is which feet are seen: others are not planted.
     """
-    soles = find_soles(legs, *pose_frames(rig, rotations, positions))
-    standing = detect_contacts(soles, soles @ ground.up - level, seconds) & np.repeat(visible, 2, axis=1)
-    contacts = np.stack([standing[:, :2].any(axis=1), standing[:, 2:].any(axis=1)], axis=1)
-    if not standing.any():
-        return PlantedSpan(rotations, positions, contacts)
-    system = _PlantingSystem(rig, legs, list_stands(standing), ground)
-    turned, placed = system.solve(rotations, positions, seconds, rays)
-    if _measure_drag(placed - positions, rays) > MOST_DRAG_METRES:
-        return PlantedSpan(rotations, positions, np.zeros_like(contacts))
-    return PlantedSpan(turned, placed, contacts)
+    feet = np.where(visible, contacts.feet, np.nan)
+    stands = list_stands(contacts.planted & np.repeat(visible, 2, axis=1))
+    for _ in range(TRIALS):
+        if not stands:
+            break
+        system = _PlantingSystem(rig, legs, stands, ground)
+        turned, placed = system.solve(rotations, positions, seconds, rays)
+        soles = find_soles(legs, *pose_frames(rig, turned, placed))
+        kept = [stand for stand in stands if _agrees(stand, soles - seen, rays, contacts.noise)]
+        if len(kept) == len(stands):
+            return PlantedSpan(turned, placed, feet)
+        for stand in stands:
+            if stand not in kept:
+                feet[stand.frames, stand.point // 2] = np.nan
+        stands = kept
+    return PlantedSpan(rotations, positions, np.where(feet == 1, np.nan, feet))
 
 
-def _measure_drag(shift: Floats, rays: Floats) -> float:
-    """How far in metres roots (T, 3) were moved across their viewing rays, in nine frames of ten."""
-    across = shift - (shift * rays).sum(axis=1, keepdims=True) * rays
-    return float(np.quantile(np.linalg.norm(across, axis=1), 0.9))
+def _agrees(stand: Stand, strays: Floats, rays: Floats, noise: Floats) -> bool:
+    """Whether a planted point is where it was seen; `strays` (T, 4, 3) lead from there to where it is now."""
+    stray, ray = strays[stand.frames, stand.point], rays[stand.frames]
+    across = stray - (stray * ray).sum(axis=1, keepdims=True) * ray
+    square = np.nanmean((across**2).sum(axis=1)) if np.isfinite(across).any() else 0.0
+    return bool(square <= MOST_STRAY**2 * (noise[ACROSS] ** 2 + noise[UP] ** 2))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +123,7 @@ class _PlantingSystem:
         for _ in range(ROUNDS):
             turned, joints = pose_frames(self.rig, rotations, positions)
             rows = prior.copy()
-            self._add_stands(rows, turned, joints, total)
+            self._add_stands(rows, turned, joints, total, seconds)
             self._add_limits(rows, turned, joints, total)
             solution = rows.solve()[: frames * WIDTH].reshape(frames, WIDTH)
             rotations = self._turn(rotations, turned, solution - total)
@@ -140,12 +154,14 @@ class _PlantingSystem:
             rows.add(place[None], self.goal.up[None, None] / FLOOR_METRES, height / FLOOR_METRES)
         return rows
 
-    def _add_stands(self, rows: SparseRows, turned: Floats, joints: Floats, total: Floats) -> None:
-        """Every standing point is where its stand is."""
+    def _add_stands(
+        self, rows: SparseRows, turned: Floats, joints: Floats, total: Floats, seconds: Floats
+    ) -> None:
+        """Every standing point is where its stand is, and near it shortly before and after."""
         frames = len(joints)
         soles = find_soles(self.legs, turned, joints)
         for number, stand in enumerate(self.stands):
-            side, inside = stand.point // 2, np.arange(stand.frames.start, stand.frames.stop)
+            side, (inside, deviations) = stand.point // 2, self._find_rest(stand, seconds)
             leg, points = self.legs[side], soles[inside, stand.point]
             lever = {j: points - joints[inside, j] for j in (leg.hip, leg.knee, leg.ankle)}
             jacobian = np.concatenate(
@@ -164,7 +180,18 @@ class _PlantingSystem:
                 [WIDTH * inside[:, None] + own, np.repeat(place[None], len(inside), axis=0)], axis=1
             )
             values = np.concatenate([jacobian, np.repeat(-np.eye(3)[None], len(inside), axis=0)], axis=2)
-            rows.add(columns, values / STAND_METRES, right / STAND_METRES)
+            rows.add(columns, values / deviations[:, None, None], right / deviations[:, None])
+
+    def _find_rest(self, stand: Stand, seconds: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """The frames of a stand and those close to it, and how far in metres its point may be from it."""
+        first, last = seconds[stand.frames.start], seconds[stand.frames.stop - 1]
+        away = np.maximum(np.maximum(first - seconds, seconds - last), 0.0)
+        near = away <= REST_SECONDS
+        for other in self.stands:
+            if other.point == stand.point and other != stand:
+                near[other.frames] = False
+        inside = np.flatnonzero(near)
+        return inside, np.hypot(STAND_METRES, 0.5 * REST_ACCELERATION * away[inside] ** 2)
 
     def _add_limits(self, rows: SparseRows, turned: Floats, joints: Floats, total: Floats) -> None:
         """Knees that bend less than they must."""

@@ -8,6 +8,7 @@ from maquette.contract import BodiesJob, FloorPlane, Gravity
 from numpy.typing import NDArray
 
 from workers.engines.bodies.keypoint_sets import KeypointSet, to_coco17
+from workers.jobs.bodies.gap_filling import OPEN
 from workers.jobs.bodies.gravity import read_gravity
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor
@@ -60,11 +61,18 @@ def find_feet(motion: BodyMotion, estimates: TrackEstimates, names: tuple[str, .
 
 
 def count_steps(foot_contact: Floats) -> int | None:
-    """How often a foot comes to stand, of contacts (T, 2); None where all are unknown."""
+    """How often a foot comes to stand, of contacts (T, 2), as far as they are known; None where none is."""
     if not np.isfinite(foot_contact).any():
         return None
-    stands = np.nan_to_num(foot_contact) > 0.5
-    return int((stands[1:] & ~stands[:-1]).sum())
+    known = [foot[np.isfinite(foot)] for foot in foot_contact.T]
+    return sum(int((np.diff(foot) > 0).sum()) for foot in known)
+
+
+def has_uncertain_contacts(person: SeenMotion, motion: BodyMotion) -> bool:
+    """Whether it is unknown if a foot stands that is seen, on a floor that is known, in a planted motion."""
+    closed = motion.state != OPEN
+    unknown = np.isnan(motion.foot_contact) & person.feet & closed[:, None]
+    return motion.grounded is not None and bool(unknown.any())
 
 
 def describe_ground(
