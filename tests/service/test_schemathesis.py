@@ -12,7 +12,6 @@ from service.openapi import METHODS
 from tests.support.paths import REPOSITORY
 from tests.support.stacks import running_stack
 
-pytest.importorskip("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 # requests per operation and phase; the coverage phase adds one per declared bound and type

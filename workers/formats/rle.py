@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
-from skimage.measure import approximate_polygon, find_contours
+from skimage.measure import find_contours
 
 from workers.geometry.boxes import mask_extent
 
@@ -74,6 +74,9 @@ def mask_to_polygons(mask: NDArray[np.bool_], tolerance: float = 0.0) -> list[li
 
     `tolerance` is the largest distance in pixels by which an outline may be simplified.
     """
+    # it loads scipy.signal and scipy.stats: half a second of each process that never draws an outline
+    from skimage.measure import approximate_polygon
+
     out: list[list[float]] = []
     if not mask.any():
         return out

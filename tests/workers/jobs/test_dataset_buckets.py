@@ -10,13 +10,13 @@ import fsspec
 import pytest
 from fastapi.testclient import TestClient
 from maquette.contract import Artefact
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from service.state import State
 from storage.buckets import BucketUnknown, is_allowed, open_address
 from tests.support.dataset_worlds import Heartbeat, World, version
 from tests.support.media_files import make_gradient
+from tests.support.s3 import running_s3
 from tests.support.scenes import write_ball_video
 from workers.datasets.errors import DatasetError
 from workers.datasets.publishing import buckets
@@ -29,19 +29,11 @@ INFO = {"licence": "CC0-1.0", "session": "s"}
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, "x")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("MAQUETTE_S3_ENDPOINT", f"http://{host}:{port}")
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-        client.create_bucket(Bucket="videos-in")
+    with pytest.MonkeyPatch.context() as patch, running_s3("videos-in") as endpoint:
+        patch.setenv("MAQUETTE_S3_ENDPOINT", endpoint)
+        client = boto3.client("s3", endpoint_url=endpoint)
         client.create_bucket(Bucket="sets-out")
         yield client
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas
 import pyarrow.parquet as pq
 import pytest
 from scipy.spatial.transform import Rotation
@@ -28,6 +27,13 @@ pytestmark = pytest.mark.slow
 SIDE = 64
 
 
+def read_tasks(path: Path) -> Any:
+    """A table with the texts as its index; pandas is loaded here, since every process collects this file."""
+    import pandas
+
+    return pandas.read_parquet(path)
+
+
 class Export:
     """The tables of an export."""
 
@@ -37,7 +43,7 @@ class Export:
         self.stats = json.loads((folder / "meta" / "stats.json").read_text())
         self.steps = pq.read_table(folder / "data/chunk-000/file-000.parquet").to_pylist()
         self.episodes = pq.read_table(folder / "meta/episodes/chunk-000/file-000.parquet").to_pylist()
-        self.tasks = pandas.read_parquet(folder / "meta" / "tasks.parquet")
+        self.tasks = read_tasks(folder / "meta" / "tasks.parquet")
 
     def steps_by_episode(self) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
         return [(e, self.steps[e["dataset_from_index"] : e["dataset_to_index"]]) for e in self.episodes]

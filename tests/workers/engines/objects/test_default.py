@@ -159,10 +159,16 @@ def test_flags(name, flag, present):
 def test_truncation_and_parts_lower_confidence():
     surface = SimpleNamespace(expected_error=0.1)
     views = [MaskView.from_mask(MASKS[name], Camera.assumed(*MASKS[name].shape[::-1])) for name in MASKS]
-    confidence = dict(zip(MASKS, [rate_confidence(v, "learned", surface, 1.0) for v in views], strict=True))
+    confidence = dict(
+        zip(
+            MASKS, [rate_confidence(v, "learned", surface, 1.0, uses_depth=False) for v in views], strict=True
+        )
+    )
     assert confidence["at the border"] < confidence["two parts"] < confidence["disc"]
     doubtful = SimpleNamespace(expected_error=0.15)
-    assert rate_confidence(views[0], "learned", doubtful, 1.0) < confidence[next(iter(MASKS))]
+    assert (
+        rate_confidence(views[0], "learned", doubtful, 1.0, uses_depth=False) < confidence[next(iter(MASKS))]
+    )
 
 
 def test_a_hole_stays_open_and_a_speck_goes():
