@@ -128,9 +128,7 @@ def write_motions(
         ground = find_ground(request, people, np.concatenate(gravity), stands_still(shifts))
         motions: list[tuple[int, BodyMotion]] = []
         for track_id, person in zip(with_bodies, people, strict=True):
-            motion = person.motion
-            if request.smoothing and ground is not None and ground.height is not None:
-                motion = plant_motion(person, ground, poses)
+            motion = _plant(request, person, ground, poses)
             track = TrackMotion(
                 id=track_id,
                 estimates=load_estimates(track_id),
@@ -148,6 +146,12 @@ def write_motions(
         ground_fields = describe_ground(request, ground, [motion for _, motion in motions])
     missing = [track for track in tracks if track not in with_bodies]
     return _build_manifest(context, request, recovered, body_tracks, missing, flags, ground_fields)
+
+
+def _plant(request: BodiesJob, person: SeenMotion, ground: Ground | None, poses: Floats | None) -> BodyMotion:
+    if not request.smoothing or ground is None or ground.height is None:
+        return person.motion
+    return plant_motion(person, ground, poses)
 
 
 def _build_manifest(
