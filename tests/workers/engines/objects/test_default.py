@@ -277,13 +277,15 @@ def test_useless_depth_falls_back_and_says_so(value):
     assert asset.scale_source == "relative" and "depth_unusable" in asset.flags
 
 
-def test_a_flat_depth_map_gives_a_closed_slab():
+def test_a_depth_map_of_one_value_says_how_far_away_the_object_is_and_no_more():
     _, mask, depth = sphere_view()
     image = np.zeros((*mask.shape, 3), np.uint8)
     asset = ENGINE.reconstruct(image, mask, depth=np.full_like(depth, 1.5))
     assert asset.scale_source == "metric"
     assert_closed(asset.mesh)
-    assert asset.pose.apply(asset.mesh.vertices)[:, 2].min() == pytest.approx(1.5, abs=0.02)
+    points = asset.pose.apply(asset.mesh.vertices)
+    assert points[:, 2].min() < 1.5 < points[:, 2].max()
+    np.testing.assert_allclose(asset.mesh.vertices, ENGINE.reconstruct(image, mask).mesh.vertices, atol=1e-9)
 
 
 def test_wrong_input_is_refused_with_words():
