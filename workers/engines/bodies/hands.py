@@ -31,6 +31,8 @@ PALM, SPAN, SHIFT = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18], 2.0, 0.1
 LEAST_PIXELS = 16.0
 # Confidence of BlazePose's wrist from which a hand is looked for, and of the hand model from which it is one.
 WRIST_CONFIDENCE, PRESENCE = 0.5, 0.6
+# Presence of a hand in a tight region that a second reading does not make better.
+SURE = 0.9
 # BlazePose's wrist, pinky, index and thumb of the left and of the right hand.
 BODY_LANDMARKS = ((15, 17, 19, 21), (16, 18, 20, 22))
 # The hand's wrist, and the same knuckles among its landmarks.
@@ -101,6 +103,8 @@ class HandReader:
             first = self._read_region(image, align_region(start, knuckle, scale))
             if first.presence < PRESENCE or _is_elsewhere(first, start, length):
                 continue
+            if scale == TIGHT and first.presence >= SURE:
+                return first
             second = self._read_region(image, surround_hand(first.pixels))
             is_hand = second.presence >= PRESENCE and not _is_elsewhere(second, start, length)
             return second if is_hand else None

@@ -82,21 +82,29 @@ def list_motion_arrays(
     return columns
 
 
-def list_world_arrays(motion: BodyMotion, ground: Ground) -> dict[str, AnnotatedArray]:
-    """The motion of a camera that stands still in a world with gravity, beside that in the camera's frame."""
+def list_world_arrays(
+    motion: BodyMotion, ground: Ground, moved: NDArray[np.bool_]
+) -> dict[str, AnnotatedArray]:
+    """The motion of a camera that stands still in a world with gravity, beside that in the camera's frame.
+
+    It is unknown in frames (T,) in which the camera had `moved`.
+    """
     pose = ground.world_from_ground()
     turn, shift = pose[:3, :3], pose[:3, 3]
-    roots = quaternions(turn @ from_quaternions(motion.rotations[:, 0]))
+    known = np.where(moved, np.nan, 1.0)[:, None]
+    roots = known * quaternions(turn @ from_quaternions(motion.rotations[:, 0]))
     return {
-        "world_from_cam": AnnotatedArray(pose, "of every frame; p_world = M p_camera", "m"),
+        "world_from_cam": AnnotatedArray(
+            pose, "of every frame but those in which the camera moved; p_world = M p_camera", "m"
+        ),
         "root_rotation_world": AnnotatedArray(
             _to_float32(roots), "rotations of the root wxyz, filled and smoothed", frame=FLOOR_FRAME
         ),
         "root_translation_world": AnnotatedArray(
-            motion.positions @ turn.T + shift, "the root, filled and smoothed", "m", FLOOR_FRAME
+            known * (motion.positions @ turn.T + shift), "the root, filled and smoothed", "m", FLOOR_FRAME
         ),
         "joints_world": AnnotatedArray(
-            _to_float32(motion.joints() @ turn.T + shift),
+            _to_float32(known[:, None] * (motion.joints() @ turn.T + shift)),
             "posed joints, filled and smoothed",
             "m",
             FLOOR_FRAME,

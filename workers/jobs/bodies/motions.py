@@ -30,7 +30,7 @@ from workers.jobs.bodies.estimate_chunks import (
 from workers.jobs.bodies.gap_filling import ESTIMATED, FILLED
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, plant_motion
-from workers.jobs.bodies.ground.still_camera import stands_still
+from workers.jobs.bodies.ground.still_camera import find_moved, stands_still
 from workers.jobs.bodies.ground.video_ground import (
     count_steps,
     describe_ground,
@@ -73,7 +73,8 @@ class RecoveredVideo:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class TrackMotion:
-    """One track: its estimates, its motion, the cameras where it is in the world, and the ground."""
+    """One track: its estimates, its motion, the cameras where it is in the world, the ground, and in which of
+    the motion's frames the camera had moved."""
 
     id: int
     estimates: TrackEstimates
@@ -82,6 +83,7 @@ class TrackMotion:
     camera: Camera
     world_from_cam: Floats | None
     ground: Ground | None
+    moved: NDArray[np.bool_]
     contacts_uncertain: bool
 
 
@@ -105,6 +107,8 @@ def write_motions(
             return load_track_estimates(track, recovered.chunks, context.get, lengths)
 
         seconds = _to_seconds(load_timeline(recovered.chunks, context.get), recovered.time_base)
+        shifts = load_shifts(recovered.chunks, context.get)
+        moved = find_moved(shifts, seconds) & (poses is None)
         people: list[SeenMotion] = []
         gravity: list[Floats] = []
         for number, track_id in enumerate(with_bodies):
@@ -118,14 +122,13 @@ def write_motions(
                 smoothing=request.smoothing,
                 max_gap=request.max_gap_seconds,
             )
-            people.append(SeenMotion(motion, find_feet(motion, estimates, keypoint_names)))
+            feet = find_feet(motion, estimates, keypoint_names)
+            people.append(SeenMotion(motion, feet & ~moved[motion.frames, None]))
             gravity.append(estimates.gravity)
-        ground = find_ground(request, people, np.concatenate(gravity), _stands_still(context, recovered))
+        ground = find_ground(request, people, np.concatenate(gravity), stands_still(shifts))
         motions: list[tuple[int, BodyMotion]] = []
         for track_id, person in zip(with_bodies, people, strict=True):
-            motion = person.motion
-            if request.smoothing and ground is not None and ground.height is not None:
-                motion = plant_motion(person, ground, poses)
+            motion = _plant(request, person, ground, poses)
             track = TrackMotion(
                 id=track_id,
                 estimates=load_estimates(track_id),
@@ -134,6 +137,7 @@ def write_motions(
                 camera=recovered.camera,
                 world_from_cam=poses,
                 ground=ground,
+                moved=moved[motion.frames],
                 contacts_uncertain=has_uncertain_contacts(person, motion),
             )
             body_tracks.append(_write_track(context, request, track, recovered))
@@ -144,8 +148,10 @@ def write_motions(
     return _build_manifest(context, request, recovered, body_tracks, missing, flags, ground_fields)
 
 
-def _stands_still(context: JobContext, recovered: RecoveredVideo) -> bool:
-    return stands_still(load_shifts(recovered.chunks, context.get))
+def _plant(request: BodiesJob, person: SeenMotion, ground: Ground | None, poses: Floats | None) -> BodyMotion:
+    if not request.smoothing or ground is None or ground.height is None:
+        return person.motion
+    return plant_motion(person, ground, poses)
 
 
 def _build_manifest(
@@ -195,6 +201,8 @@ def _write_track(
         flags.append("gaps_open")
     if motion.grounded is False:
         flags.append("not_grounded")
+    if track.ground is not None and track.moved.any():
+        flags.append("camera_moved")
     if track.contacts_uncertain:
         flags.append("contacts_uncertain")
     return BodyTrack(
@@ -230,7 +238,7 @@ def _build_record(
     header = describe_motion(track.motion, engine, track.camera, recovered.scale_source, space)
     arrays = list_motion_arrays(track.motion, track.estimates, track.keypoint_names, track.world_from_cam)
     if track.ground is not None and track.world_from_cam is None:
-        arrays |= list_world_arrays(track.motion, track.ground)
+        arrays |= list_world_arrays(track.motion, track.ground, track.moved)
     flags, vertices = list(recovered.flags), None
     if request.vertices and "npz" in request.formats:
         vertices = pose_vertices(track.motion, arrays["joints"].frame)

@@ -159,10 +159,16 @@ def test_flags(name, flag, present):
 def test_truncation_and_parts_lower_confidence():
     surface = SimpleNamespace(expected_error=0.1)
     views = [MaskView.from_mask(MASKS[name], Camera.assumed(*MASKS[name].shape[::-1])) for name in MASKS]
-    confidence = dict(zip(MASKS, [rate_confidence(v, "learned", surface, 1.0) for v in views], strict=True))
+    confidence = dict(
+        zip(
+            MASKS, [rate_confidence(v, "learned", surface, 1.0, uses_depth=False) for v in views], strict=True
+        )
+    )
     assert confidence["at the border"] < confidence["two parts"] < confidence["disc"]
     doubtful = SimpleNamespace(expected_error=0.15)
-    assert rate_confidence(views[0], "learned", doubtful, 1.0) < confidence[next(iter(MASKS))]
+    assert (
+        rate_confidence(views[0], "learned", doubtful, 1.0, uses_depth=False) < confidence[next(iter(MASKS))]
+    )
 
 
 def test_a_hole_stays_open_and_a_speck_goes():
@@ -271,13 +277,15 @@ def test_useless_depth_falls_back_and_says_so(value):
     assert asset.scale_source == "relative" and "depth_unusable" in asset.flags
 
 
-def test_a_flat_depth_map_gives_a_closed_slab():
+def test_a_depth_map_of_one_value_says_how_far_away_the_object_is_and_no_more():
     _, mask, depth = sphere_view()
     image = np.zeros((*mask.shape, 3), np.uint8)
     asset = ENGINE.reconstruct(image, mask, depth=np.full_like(depth, 1.5))
     assert asset.scale_source == "metric"
     assert_closed(asset.mesh)
-    assert asset.pose.apply(asset.mesh.vertices)[:, 2].min() == pytest.approx(1.5, abs=0.02)
+    points = asset.pose.apply(asset.mesh.vertices)
+    assert points[:, 2].min() < 1.5 < points[:, 2].max()
+    np.testing.assert_allclose(asset.mesh.vertices, ENGINE.reconstruct(image, mask).mesh.vertices, atol=1e-9)
 
 
 def test_wrong_input_is_refused_with_words():

@@ -22,7 +22,7 @@ from tests.support.walking import (
 from workers.jobs.bodies.ground.legs import find_legs, find_soles
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
 from workers.jobs.bodies.ground.posing import pose_frames
-from workers.jobs.bodies.ground.still_camera import CameraWatch, stands_still
+from workers.jobs.bodies.ground.still_camera import CameraWatch, find_moved, stands_still
 from workers.jobs.bodies.ground.video_ground import count_steps, describe_ground, find_ground
 from workers.jobs.bodies.motion import BodyMotion, build_motion
 from workers.jobs.bodies.motion_record import list_world_arrays
@@ -168,6 +168,26 @@ def test_a_blank_wall_does_not_tell_whether_the_camera_stands() -> None:
     assert not stands_still(np.zeros(0))
 
 
+@pytest.mark.parametrize(
+    ("shifted", "moved"),
+    [
+        (slice(0, 0), slice(0, 0)),
+        # a fault of two frames, a hand that pushes the camera for half a second, another shot at the end
+        (slice(40, 42), slice(0, 0)),
+        (slice(40, 55), slice(40, 55)),
+        (slice(185, 200), slice(185, 200)),
+    ],
+)
+def test_frames_of_a_camera_that_was_moved_are_known(shifted: slice, moved: slice) -> None:
+    shifts = np.full(200, 0.1)
+    shifts[shifted] = 4.0
+    shifts[shifted.start : (shifted.start + shifted.stop) // 2] = np.nan
+    expected = np.zeros(200, dtype=np.bool_)
+    expected[moved] = True
+    assert stands_still(shifts)
+    np.testing.assert_array_equal(find_moved(shifts, np.arange(200) / 30), expected)
+
+
 def test_the_ground_of_a_video_needs_a_frame_at_rest_and_gravity() -> None:
     walk, smooth = make_noisy()
     people = [see_all(smooth)]
@@ -215,11 +235,13 @@ def test_a_result_says_where_the_floor_is_and_how_many_steps_were_taken() -> Non
 def test_files_have_the_motion_in_a_world_with_gravity() -> None:
     walk, smooth = make_noisy()
     ground = find_floor([see_all(smooth)], walk.ground.up)
-    arrays = list_world_arrays(smooth, ground)
+    arrays = list_world_arrays(smooth, ground, np.arange(len(smooth.frames)) >= 30)
     pose = arrays["world_from_cam"].values
-    np.testing.assert_allclose(
-        arrays["joints_world"].values, smooth.joints() @ pose[:3, :3].T + pose[:3, 3], atol=1e-5
-    )
+    joints = smooth.joints() @ pose[:3, :3].T + pose[:3, 3]
+    np.testing.assert_allclose(arrays["joints_world"].values[:30], joints[:30], atol=1e-5)
+    # the camera moved in the others
+    for name in ("joints_world", "root_translation_world", "root_rotation_world"):
+        assert np.isfinite(arrays[name].values[:30]).all() and np.isnan(arrays[name].values[30:]).all()
     assert 1.3 < np.nanmax(arrays["joints_world"].values[..., 1]) < 2.0
     np.testing.assert_allclose(
         arrays["root_translation_world"].values, arrays["joints_world"].values[:, 0], atol=1e-5

@@ -18,7 +18,7 @@ from workers.engines.bodies.observations import (
     TOES,
     LandmarkObservation,
 )
-from workers.engines.bodies.rig import Skinner
+from workers.engines.bodies.rig import SkinnedPoints, Skinner
 from workers.engines.bodies.skeleton import Skeleton
 from workers.engines.protocols import Mask
 
@@ -48,7 +48,7 @@ FOOT_SEEN = 0.5
 class PersonCue:
     """One person as it was fitted alone, in the camera frame, metres.
 
-    `soles` (C, 3): points of the feet that are seen, empty where none is.
+    `soles` (C, 3): points of the `feet` that are seen, left and right, empty where none is.
     `stature` at this size; scaling about the camera's centre changes it and not the image. `axis` (3,) is the
     unit direction from the feet (else the hips) to the body as it was observed, `axis_weight` in [0, 1] how
     much of it is seen, `view` (3,) the unit ray to the person, `shown_tilt` the share of the camera's pitch
@@ -63,6 +63,7 @@ class PersonCue:
     view: Floats
     face: float
     face_weight: float
+    feet: tuple[bool, bool] = (True, True)
     head: float = 0.0
     head_weight: float = 0.0
     shown_tilt: float = 1.0
@@ -109,25 +110,29 @@ class CueReader:
         base, directions = self._ends
         return float(np.ptp(base + self._kinematics.coefficients(state.shape) @ directions))
 
+    def place_soles(self, fit: BodyFit, feet: tuple[bool, bool]) -> Floats:
+        """Points (C, 3) of the chosen feet of a fit, left and right."""
+        soles = [self._place(foot, fit) for foot, chosen in zip(self._soles, feet, strict=True) if chosen]
+        return np.concatenate(soles) if soles else np.zeros((0, 3))
+
+    def _place(self, points: SkinnedPoints, fit: BodyFit) -> Floats:
+        coefficients = self._kinematics.coefficients(fit.state.shape)
+        return points.place(coefficients, fit.posed.global_rotations, fit.posed.joints)
+
     def read(
         self, fit: BodyFit, observed: LandmarkObservation, mask: Mask, *, known: float | None = None
     ) -> PersonCue:
         """The cue of a fitted person with its mask (H, W), whose height in metres may be known."""
         points, camera = fit.posed.landmarks, observed.camera
         inside = np.all((fit.pixels >= 0) & (fit.pixels < (camera.width, camera.height)), axis=1)
-        seen = [
+        left, right = (
             bool(
                 np.all(inside[[HEELS[k], TOES[k]]])
                 and observed.confidence[[ANKLES[k], HEELS[k]]].mean() > FOOT_SEEN
             )
             for k in (0, 1)
-        ]
-        coefficients = self._kinematics.coefficients(fit.state.shape)
-        soles = [
-            skinned.place(coefficients, fit.posed.global_rotations, fit.posed.joints)
-            for skinned, is_seen in zip(self._soles, seen, strict=True)
-            if is_seen
-        ]
+        )
+        seen = left, right
         # of the points that were observed: the fit's own are pulled towards the image's up
         world = observed.world
         trunk = world[list(SHOULDERS)].mean(axis=0) - world[list(HIPS)].mean(axis=0)
@@ -135,10 +140,11 @@ class CueReader:
             trunk = find_centre_of_mass(world) - np.mean([find_support(world, k) for k in (0, 1)], axis=0)
         view = points[[*SHOULDERS, *HIPS]].mean(axis=0)
         face, face_weight = measure_face(fit, observed)
-        skull = self._head.place(coefficients, fit.posed.global_rotations, fit.posed.joints)
+        skull = self._place(self._head, fit)
         head, head_weight = measure_head(fit, observed, mask, camera.project(skull))
         return PersonCue(
-            soles=np.concatenate(soles) if soles else np.zeros((0, 3)),
+            soles=self.place_soles(fit, seen),
+            feet=seen,
             stature=self.stature(fit.state),
             axis=trunk / max(float(np.linalg.norm(trunk)), 1e-9),
             axis_weight=float(observed.weights[[*SHOULDERS, *HIPS]].mean() ** 2),

@@ -91,7 +91,7 @@ class GroupSolver:
             self._stand(person, fit, cue, floor, k)
             for k, (person, fit, cue) in enumerate(zip(upright, fits, cues, strict=True))
         ]
-        group = self._finish(floor, stood, self._read(upright, stood, heights))
+        group = self._finish(floor, cues, stood)
         return replace(group, contradicted=gravity is not None and is_contradicted(floor.up, cues))
 
     def _agrees(self, refined: BodyFit, alone: BodyFit) -> bool:
@@ -145,14 +145,14 @@ class GroupSolver:
         return prior, GroundTerm(self._fitter.kinematics, floor.up, floor.offset, straightness=straight)
 
     def _finish(
-        self, floor: FloorSolution, fits: Sequence[BodyFit], cues: Sequence[PersonCue]
+        self, floor: FloorSolution, cues: Sequence[PersonCue], fits: Sequence[BodyFit]
     ) -> GroupSolution:
         """Scale everyone who stands exactly onto the floor."""
         people = []
-        for k, (fit, cue) in enumerate(zip(fits, cues, strict=True)):
+        for k, (cue, fit) in enumerate(zip(cues, fits, strict=True)):
             stands, scale = floor.grounded[k], 1.0
-            if stands and floor.offset is not None and len(cue.soles):
-                drop = -float((cue.soles @ floor.up).min())
+            if stands and floor.offset is not None:
+                drop = -float((self._reader.place_soles(fit, cue.feet) @ floor.up).min())
                 scale = floor.offset / drop if drop > MIN_DROP else 1.0
             people.append(GroupedPerson(fit=fit, scale=scale, grounded=stands, height_range=floor.ranges[k]))
         return GroupSolution(up=floor.up, offset=floor.offset, people=tuple(people))

@@ -39,7 +39,7 @@ def reconstruct_view(
     camera = camera or Camera.assumed(mask.shape[1], mask.shape[0])
     view = MaskView.from_mask(mask, camera, depth, image)
     prior = LabelPrior.from_label(label)
-    fit, surface = explain_view(view, prior)
+    fit, surface, uses_depth = explain_view(view, prior)
     texture = complete_texture(image, view.mask)
     mesh, pose = surface.to_object_frame(texture)
     unseen = surface.build_splat(mesh, texture, splat_size, seed)
@@ -52,23 +52,25 @@ def reconstruct_view(
         pose=pose,
         camera=camera,
         scale_source="metric" if surface.is_metric else "relative",
-        confidence=rate_confidence(view, fit.name, surface, iou),
+        confidence=rate_confidence(view, fit.name, surface, iou, uses_depth=uses_depth),
         silhouette_iou=iou,
         flags=_list_flags(view, prior, fit, surface, iou),
         photo=build_photo_texture(image, view.mask, surface.pixels),
     )
 
 
-def explain_view(view: MaskView, prior: LabelPrior) -> tuple[ShapeFit, Surface]:
-    """The shape that explains a view best, and its surface, in metres where the view has usable depth.
+def explain_view(view: MaskView, prior: LabelPrior) -> tuple[ShapeFit, Surface, bool]:
+    """The shape that explains a view best, its surface, and whether depth has formed it.
 
-    Depth that is too noisy to show a shape determines the distance alone.
+    Depth that is too noisy to show a shape determines the distance alone. The surface is in metres where the
+    view has usable depth.
     """
     if view.depth is None or shows_shape(view):
         fit = select(fit_hypotheses(view, prior))
-        return fit, fit.build_surface()
+        surface = fit.build_surface()
+        return fit, surface, surface.is_metric
     fit = select(fit_hypotheses(replace(view, depth=None), prior))
-    return fit, scale_to_depth(fit.build_surface(), view)
+    return fit, scale_to_depth(fit.build_surface(), view), False
 
 
 def _list_flags(

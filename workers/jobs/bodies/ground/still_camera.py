@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from workers.engines.protocols import Mask, Rgb
 from workers.formats.images import shrink_image
+from workers.jobs.bodies.gap_filling import find_spans
 
 Grey = NDArray[np.uint8]
 SIDE = 320
@@ -24,6 +25,8 @@ WINDOW = (15, 15)
 # Shift in pixels of 320 up to which a camera stands still: 0.2% of the width, 6 mm on a person 4 m away.
 # Share of the frames that must show it.
 STILL_PIXELS, STILL_SHARE = 0.5, 0.9
+# Seconds from which on a larger shift is a movement or another shot, and not a fault of a few frames.
+MOVED_SECONDS = 0.3
 
 
 class CameraWatch:
@@ -71,6 +74,18 @@ class CameraWatch:
 def stands_still(shifts: NDArray[np.float64]) -> bool:
     """Whether a camera with these shifts (T,) of `CameraWatch.measure` stands still."""
     return len(shifts) > 0 and float((shifts <= STILL_PIXELS).mean()) >= STILL_SHARE
+
+
+def find_moved(shifts: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Frames (T,) in which a camera that otherwise stands still had moved, or may have, of `shifts` (T,).
+
+    `seconds` (T,) are the times of the frames.
+    """
+    moved = ~(shifts <= STILL_PIXELS)
+    for frames in find_spans(moved.astype(np.uint8)):
+        after = seconds[min(frames.stop, len(seconds) - 1)]
+        moved[frames] = after - seconds[frames.start] >= MOVED_SECONDS
+    return moved
 
 
 def _shrink(frame: Rgb) -> Grey:
