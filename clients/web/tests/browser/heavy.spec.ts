@@ -24,7 +24,13 @@ test("the timeline of a ten-minute video is drawn and scrubbed @slow", async ({ 
   await expect(page.getByText("frame 3000 of 5999 · 300.00 s")).toBeVisible();
   const box = await page.locator("canvas").boundingBox();
   if (!box) throw new Error("no frame");
-  // the disc is in the middle after half of the time
+  // the disc is in the middle after half of the time, in the picture that is drawn as well
+  const readMiddle = () =>
+    page.locator("canvas").evaluate((canvas: HTMLCanvasElement) => {
+      const middle = canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
+      return (middle?.[0] ?? 0) > 200 && (middle?.[2] ?? 255) < 120;
+    });
+  await expect.poll(readMiddle).toBe(true);
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   await expect(page.getByText("1 object, 1 prompt.")).toBeVisible({ timeout: 60_000 });
   const mark = page.locator(".lane .mark");

@@ -21,8 +21,8 @@ CHILD_METRES, CHILD_SHARE = (0.75, 1.58), 0.25
 # so that no single one decides. Means and deviations lie between those of 306 drawn people through BlazePose
 # (faces -0.11, 0.10; heads 0.18, 0.10) and of 18 adults of photos (0.00, 0.07; 0.23, 0.10). Six
 # schoolchildren have faces of 0.06 to 0.42 and heads of 0.39 to 0.63.
-FACE_ADULT, FACE_PER_METRE, FACE_DEVIATION, FACE_OUTLIER = -0.05, 0.33, 0.09, 0.06
-HEAD_ADULT, HEAD_PER_METRE, HEAD_DEVIATION, HEAD_OUTLIER = 0.19, 0.40, 0.10, 0.03
+FACE_ADULT, FACE_PER_METRE, FACE_DEVIATION, FACE_OUTLIER = -0.05, 0.35, 0.10, 0.06
+HEAD_ADULT, HEAD_PER_METRE, HEAD_DEVIATION, HEAD_OUTLIER = 0.19, 0.45, 0.10, 0.03
 # Statures (m) of a school class or a team of children, whose people are of one age: the share of such groups,
 # the share of their people who are of that age, and the deviation of the logarithm within it. A group of
 # children is one coincidence, not one for each child. Chosen; the deviation is from WHO growth references.

@@ -1,8 +1,11 @@
+const LONGEST_WAIT_MS = 1000;
+
 /** A video whose frames can be drawn one by one. */
 export class FrameReader {
   readonly element = document.createElement("video");
   #wanted: number | null = null;
   #isSeeking = false;
+  #shown = 0;
 
   /** `onshow` is called with the frame that the element shows now, while it plays and after each seek. */
   constructor(
@@ -34,7 +37,7 @@ export class FrameReader {
       const next: number = this.#wanted;
       this.#wanted = null;
       await seekTo(this.element, (next + 0.5) / this.frameRate);
-      this.onshow(next);
+      this.#show(next);
     }
     this.#isSeeking = false;
   }
@@ -57,9 +60,16 @@ export class FrameReader {
     this.element.load();
   }
 
+  #show(frame: number): void {
+    this.#shown = frame;
+    this.onshow(frame);
+  }
+
   #follow(): void {
     this.element.requestVideoFrameCallback((_, { mediaTime }) => {
-      if (this.isPlaying) this.onshow(Math.min(this.frames - 1, Math.floor(mediaTime * this.frameRate + 0.01)));
+      if (this.isPlaying) this.#show(Math.min(this.frames - 1, Math.floor(mediaTime * this.frameRate + 0.01)));
+      // on a busy machine a frame is there only some time after its seek has ended
+      else if (!this.#isSeeking) this.#show(this.#shown);
       this.#follow();
     });
   }
@@ -78,13 +88,23 @@ export async function* takeThumbnails(url: string, count: number, height: number
   canvas.height = height;
   canvas.width = Math.round((height * element.videoWidth) / element.videoHeight);
   for (let index = 0; index < count; index += 1) {
+    const isPresented = waitForFrame(element);
     await seekTo(element, ((index + 0.5) / count) * element.duration);
+    await isPresented;
     canvas.getContext("2d")?.drawImage(element, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/webp", 0.6));
     if (blob) yield URL.createObjectURL(blob);
   }
   element.removeAttribute("src");
   element.load();
+}
+
+/** Resolves once another frame is there to be drawn, or after a while: the frame may be the same one. */
+function waitForFrame(element: HTMLVideoElement): Promise<void> {
+  return new Promise((resolve) => {
+    element.requestVideoFrameCallback(() => resolve());
+    setTimeout(resolve, LONGEST_WAIT_MS);
+  });
 }
 
 function seekTo(element: HTMLVideoElement, seconds: number): Promise<void> {
