@@ -16,7 +16,7 @@ BENCHES = (
     Bench("bodies.hands", "drawn hands from many sides: which are read, as open, relaxed or fists"),
     Bench("bodies.motion", "smoothing of motions against known ground truth, and its cost per frame"),
     Bench("bodies.scenes", "drawn people of all ages on a floor: errors of joints, height, trunk and floor"),
-    Bench("bodies.walking", "feet that slide while they stand, on drawn walks, before and after planting"),
+    Bench("bodies.walking", "feet that slide while they stand, on drawn motions, before and after planting"),
     Bench("concepts.crossings", "the default tracker on look-alikes that cross or bounce"),
     Bench("concepts.sam3_batch", "SAM 3 video on random weights: frames in batches against one at a time"),
     Bench(

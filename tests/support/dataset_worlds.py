@@ -83,8 +83,9 @@ def read_settings(environment: frozenset[tuple[str, str]]) -> WorkerSettings:
 
 
 class World:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, size: int = 160) -> None:
+        """Jobs store frames of `size` pixels, half of the videos': most of a small job is done per pixel."""
+        self.folder, self.size = folder, size
         self.db = Database(f"sqlite:///{folder / 'ledger.db'}")
         self.db.migrate()
         self.store = LocalStore(folder / "store")
@@ -108,6 +109,7 @@ class World:
                 "text": ["ball", "cup"],
                 "clip_seconds": 1.0,
                 "min_clip_seconds": 0.5,
+                "size": self.size,
                 "gates": {"near_duplicate": {}},
                 "reuse": False,
                 **options,

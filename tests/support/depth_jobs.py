@@ -83,7 +83,7 @@ def write_clip(path: Path, frames: NDArray[np.uint8]) -> Path:
 
 def open_world(folder: Path) -> Iterator[World]:
     """A world for dataset jobs whose engine knows the rendered clip, its first video."""
-    world = World(folder)
+    world = World(folder, size=256)
     world.engine = Drawn()  # type: ignore[assignment]
     world.engines = EngineSet("default", {"concepts": world.engine})
     world.videos = [world.put(write_clip(world.folder / "drawn.mp4", load_clip().frames))]

@@ -75,7 +75,7 @@ def test_other_bounds_are_decided_without_the_engine(world: World, first: Manife
 
 
 def test_what_a_clip_depends_on_is_not_taken_over(world: World, first: Manifest) -> None:
-    for options in ({"size": 160}, {"threshold": 0.3}, {"clip_seconds": 0.8}, {"max_clips": 2}):
+    for options in ({"size": 144}, {"threshold": 0.3}, {"clip_seconds": 0.8}, {"max_clips": 2}):
         _, frames = run(world, reuse=True, **options)
         assert frames > 0, options
 

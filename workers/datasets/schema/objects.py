@@ -25,7 +25,10 @@ class TrackRow:
     reference_frame: Annotated[int | None, "frame that shows it best"]
     kept: Annotated[bool, "whether it passed every gate, or a person kept it"]
     failed: Annotated[Strings, "gates that it failed; a person may have kept it all the same"]
-    flags: Annotated[Strings, "flags of the engine and of the stages"]
+    flags: Annotated[
+        Strings,
+        "flags of the engine and of stages; divided: a part of an engine's track; joined: parts of several",
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
