@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.smplx.fitting import PosedBody, SmplxBody, SmplxFitter
-from workers.engines.bodies.smplx.model import SmplxFileError, SmplxModel
-from workers.engines.bodies.smplx.surface_map import MHR_VERTICES, SurfaceMap, SurfaceMapError
+from workers.engines.bodies.smplx.model import SmplxModel
+from workers.engines.bodies.smplx.surface_map import MHR_VERTICES, SurfaceMap
 from workers.engines.protocols import Rig
 
 app = typer.Typer(help="Convert bodies to SMPL-X with your own licensed model.", no_args_is_help=True)

@@ -19,7 +19,7 @@ from workers.datasets.gates.track_metrics import TrackStats
 # margin (IoU) from which an identity is certain. Steady people of a crowd have 0.6 to 0.9, before a switch of
 # ids 0.05 and less; set on the first 20 s of a yard with nine people (docs/benchmarks/datasets.md)
 CERTAIN = 0.15
-# seconds that a stretch of certainty lasts at least, to say what its object looks like; chosen
+# seconds that a stretch of certainty lasts at least, to measure its object's appearance; chosen
 LEAST_STRETCH = 0.6
 # seconds of a gap after which a track is found again, and not just seen again
 LONGEST_GAP = 0.125

@@ -61,7 +61,7 @@ def _ground(
 def _compute_pass(
     engine: BatchedConceptEngine, request: SegmentJob, pairs: Sequence[tuple[LoadedImage, ImagePhrases]]
 ) -> list[tuple[GroundingQuery, Any]] | None:
-    """Each image's query with what the engine found; None where memory does not suffice for several images."""
+    """Each image's query with what the engine found; None where memory does not suffice for several."""
     try:
         handles = engine.embed_batch([engine.prepare(image.pixels, image.key) for image, _ in pairs])
         queries = []

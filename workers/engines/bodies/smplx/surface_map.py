@@ -37,7 +37,7 @@ class SurfaceMap:
         return cls(triangles, weights)
 
     def apply(self, vertices: Floats, faces: NDArray[np.int64]) -> Floats:
-        """The model's vertices (V, 3) on a mesh of `vertices` (N, 3) and `faces` (F, 3), in their unit and frame.
+        """The model's vertices (V, 3) on a mesh of `vertices` (N, 3) and `faces` (F, 3), in its frame.
 
         Raises SurfaceMapError for a mesh that has fewer faces than the map names.
         """
