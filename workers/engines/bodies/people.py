@@ -12,12 +12,13 @@ Floats = NDArray[np.float64]
 # Confidence from which a landmark counts as visible; chosen, not measured.
 VISIBLE = 0.5
 # Distance of landmarks as a share of the body's height below which two bodies are one person. Chosen, not
-# measured.
+# not measured.
 SAME_PERSON = 0.05
 # Share of the visible landmarks that must lie in the box, and the margin of the box as a share of its sides.
 # Chosen, not measured.
 IN_BOX, BOX_MARGIN = 0.5, 0.15
-# Shoulders to wrists and hips to ankles, and the share of them that lies in a mask of the same person.
+# Shoulders to wrists and hips to ankles, and the least share of them in a mask of the same person. Chosen,
+# not measured.
 BODY, IN_MASK = [*range(11, 17), *range(23, 29)], 0.5
 
 
@@ -37,7 +38,7 @@ class PersonObservation:
     curls: Floats = field(default_factory=lambda: np.full((2, 4), np.nan))
 
     def misses_mask(self) -> bool:
-        """Whether most of the visible landmarks lie outside the mask: it is somebody else's, or empty."""
+        """Whether most of the visible landmarks lie outside the mask: it is another person's, or empty."""
         height, width = self.mask.shape
         x, y = np.floor(self.landmarks.pixels[BODY]).astype(int).T
         chosen = (
