@@ -23,7 +23,7 @@ class Service:
     def convert(self, _source: Path, formats: list[str], *, y_down: bool, views: Any, **options: bool) -> Any:
         assert not y_down and options == dict.fromkeys(("anti_aliased", "depth"), bool(views))
         names = [f"converted.{name}" for name in formats] + ["../../evil.png", "plain.mtl"]
-        rendered = [SimpleNamespace(picture="../view.png", depth="depth.npy") for _ in views]
+        rendered = [SimpleNamespace(image="../view.png", depth="depth.npy") for _ in views]
         names += ["../view.png", "depth.npy"] if views else []
         data = SimpleNamespace(
             asset="mesh",
@@ -108,7 +108,7 @@ def test_views_are_written_beside_the_first_target(source: Path, tmp_path: Path)
     assert done.exit_code == 0 and (tmp_path / "y-depth.npy").exists(), done.output
 
 
-def test_pictures_of_views_replace_no_file(source: Path, tmp_path: Path) -> None:
+def test_images_of_views_replace_no_file(source: Path, tmp_path: Path) -> None:
     (tmp_path / "views.json").write_text('[{"width": 8}]')
     (tmp_path / "x-depth.npy").write_bytes(b"of somebody else")
     words = ("--views", tmp_path / "views.json", "--anti-aliased", "--depth")

@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 # Confidence from which a landmark counts as visible; chosen, not measured.
 VISIBLE = 0.5
 # Distance of landmarks as a share of the body's height below which two bodies are one person. Chosen, not
-# not measured.
+# measured.
 SAME_PERSON = 0.05
 # Share of the visible landmarks that must lie in the box, and the margin of the box as a share of its sides.
 # Chosen, not measured.

@@ -58,7 +58,7 @@ def convert(
     """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
 
     Splats are also written as .splat and .ksplat, meshes as STL and USDZ, and both as .html: a page that
-    shows them in a browser, without internet. Pictures of --views are written beside the first file, and
+    shows them in a browser, without internet. Images of --views are written beside the first file, and
     replace no other file.
     """
     cli = get_context(context)
@@ -102,7 +102,7 @@ def _group_targets(source: Path, targets: list[Path]) -> dict[AssetFormat, list[
 def _read_files(
     mq: "Maquette", result: "Result[ConvertResult]", wanted: dict[AssetFormat, list[Path]], first: Path
 ) -> dict[Path, bytes]:
-    """The contents of all files to write; pictures of views lie beside the first target.
+    """The contents of all files to write; images of views lie beside the first target.
 
     Raises OutputExists where a file that nobody named would be replaced.
     """
@@ -111,7 +111,7 @@ def _read_files(
     for kind, files in wanted.items():
         contents |= dict.fromkeys(files, mq.read(artefacts.pop(result.data.files[kind])))
     names = UniqueNames()
-    rendered = [name for view in result.data.views for name in (view.picture, view.depth) if name]
+    rendered = [name for view in result.data.views for name in (view.image, view.depth) if name]
     for name in rendered:
         file = first.parent / names.add(*split_suffix(f"{_remove_suffix(first)}-{name}"))
         contents[file] = _check_unused(file, mq.read(artefacts.pop(name)))
