@@ -1,4 +1,4 @@
-"""Whether a person's mask is that of the body: of all of it, of what something in front leaves, or of neither."""
+"""Whether a mask is that of a body: of all of it, of what something in front leaves, or of neither."""
 
 from typing import Literal
 
@@ -11,7 +11,8 @@ from workers.engines.protocols import Mask
 
 Floats = NDArray[np.float64]
 Agreement = Literal["whole", "hidden", "none"]
-# Shoulders to wrists and hips to ankles, and the share of them that lies in a mask of the same person.
+# Shoulders to wrists and hips to ankles, and the least share of them in a mask of the same person. Chosen,
+# not measured.
 BODY, IN_MASK = [*range(11, 17), *range(23, 29)], 0.5
 # Share of a mask that lies on the body where that is partly hidden, and the least share of the body that it
 # covers: a head with its shoulders. Chosen: hair and clothes lie beside the body.

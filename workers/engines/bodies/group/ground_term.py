@@ -2,8 +2,8 @@
 
 Which foot stands is not decided: the lowest point of the feet is pulled onto the floor, others only from
 nearby (Geman and McClure), and none may sink. A foot that is near the floor does not stand on its edge: it is
-level across, also on tiptoe or on the heel. The pull towards balance has a Cauchy loss and counts as far as the
-legs are straight: who sits or kneels rests on more than the feet.
+level across, also on tiptoe or on the heel. The pull towards balance has a Cauchy loss and counts as far as
+the legs are straight: who sits or kneels rests on more than the feet.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The floor as residuals: a foot that stands is level across, one in the air is free, and slopes are exact."""
+"""The floor as residuals: standing feet are level across, those in the air are free, slopes are exact."""
 
 import numpy as np
 import pytest
