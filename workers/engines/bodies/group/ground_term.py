@@ -53,8 +53,11 @@ class GroundTerm:
         heights = posed.landmarks[list(CONTACTS)] @ self._up + self._offset
         heights -= self._clearance * estimate_stature(state.shape)
         parts = self._contact(heights, posed), self._tilt(heights, posed), self._lean(posed)
-        residuals, jacobians, costs = zip(*parts, strict=True)
-        return np.concatenate(residuals), np.concatenate(jacobians), sum(costs)
+        return (
+            np.concatenate([residual for residual, _, _ in parts]),
+            np.concatenate([jacobian for _, jacobian, _ in parts]),
+            sum(cost for _, _, cost in parts),
+        )
 
     def _contact(self, heights: Floats, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
         chosen = list(CONTACTS)
