@@ -1,6 +1,7 @@
 """`maquette-server smplx`: converts bodies to SMPL or SMPL-X parameters with the user's own model file."""
 
 import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.rig import pose_rig, skin_rig
 from workers.engines.bodies.smplx.fitting import PosedBody, SmplxBody, SmplxFitter
-from workers.engines.bodies.smplx.model import SmplxFileError, SmplxModel
-from workers.engines.bodies.smplx.surface_map import MHR_VERTICES, SurfaceMap, SurfaceMapError
+from workers.engines.bodies.smplx.model import SmplxModel
+from workers.engines.bodies.smplx.surface_map import MHR_VERTICES, SurfaceMap
 from workers.engines.protocols import Rig
 
 app = typer.Typer(help="Convert bodies to SMPL-X with your own licensed model.", no_args_is_help=True)
@@ -58,12 +59,15 @@ def convert(
     try:
         smplx = SmplxModel.load(model)
         places = None if surface_map is None else SurfaceMap.load(surface_map)
-        with np.load(body, allow_pickle=False) as data:
+        with body.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
             arrays = dict(data)
         converter = _Converter(smplx, arrays, places)
         is_track = arrays["joint_rotations"].ndim == 3
         fields = converter.convert_track() if is_track else converter.convert_body()
-    except (SmplxFileError, SurfaceMapError, KeyError, ValueError) as error:
+    except KeyError as error:
+        print_line(f"{body}: no record of a bodies job: it has no {error}", stderr=True)
+        raise typer.Exit(1) from error
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         print_line(f"{body}: {error}", stderr=True)
         raise typer.Exit(1) from error
     buffer = io.BytesIO()

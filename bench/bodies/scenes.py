@@ -10,7 +10,8 @@ of 900 and more are for judging, smaller ones for tuning.
 MPJPE and PVE in mm with the roots aligned (of those that a person's fit turns, and of all vertices), PA-MPJPE
 after the best similarity; height in cm; trunk: degrees between true and found trunk. Feet: shares of those
 that truly stand, within 3 cm of the true floor after the best similarity of the whole scene, and within 3 cm
-of the floor that was found (without one: level, at their median). Gravity: degrees off, mean of all scenes. A
+of the floor that was found (without one: level, at their median). Soles: degrees between floor and sole that
+were found, of feet that truly stand flat (within 10 degrees). Gravity: degrees off, mean of all scenes. A
 body is wild when its trunk is off by over 25 degrees or its MPJPE is over 250 mm. Heights: how often the
 range that is stated (90%) holds the true one, the range as the logarithm of its ends' ratio, and the
 share of people taken for a child who are none, or the other way.
@@ -43,6 +44,8 @@ NEUTRAL_FLAGS = {"default_engine", "scale_not_metric", "camera_assumed", "height
 SHOULDERS, HIPS = [11, 12], [23, 24]
 # Metres: a foot whose lowest point is that near to the floor stands on it; how near a found foot shall be.
 STANDS, ON_FLOOR = 0.015, 0.03
+# Degrees up to which a sole is flat on the floor.
+FLAT = 10.0
 # Metres below which a person counts as a child: ten years and younger.
 CHILD_METRES = 1.40
 COLUMNS = ("MPJPE mm", "PA-MPJPE mm", "PVE mm", "height cm", "trunk °")
@@ -138,6 +141,27 @@ def find_feet_on_found_floor(
     return [abs(height - level) < ON_FLOOR for height in lowest]
 
 
+def find_soles(scene: DrawnScene, found: Sequence[tuple[DrawnPerson, BodyEstimate]]) -> list[float]:
+    """For each foot that truly stands flat, degrees between the sole and the floor that were found."""
+    floor = found[0][1].floor
+    if floor is None:
+        return []
+    angles = []
+    for person, body in found:
+        for chosen in find_sole_vertices(load_skeleton()) if body.grounded else ():
+            rest, true = body.rig.rest_vertices[chosen], person.vertices[chosen]
+            if abs(scene.heights(true).min()) < STANDS and measure_tilt(rest, true, scene.up) < FLAT:
+                angles.append(measure_tilt(rest, body.vertices[chosen], np.array(floor.normal)))
+    return angles
+
+
+def measure_tilt(rest: Floats, placed: Floats, up: Floats) -> float:
+    """Degrees by which a foot (V, 3) whose sole is level at rest is tilted against `up` (3,)."""
+    centred = rest - rest.mean(axis=0), placed - placed.mean(axis=0)
+    turn = kabsch(*centred, np.ones(len(rest)))
+    return float(np.degrees(np.arccos(np.clip(up @ turn[:, 1], -1, 1))))
+
+
 def measure_gravity(scene: DrawnScene, body: BodyEstimate) -> float:
     """Degrees between true and found gravity; without one, the image's own down."""
     down = np.array([0.0, 1.0, 0.0]) if body.gravity is None else np.array(body.gravity.direction)
@@ -210,6 +234,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
     results: list[Result] = []
     feet: list[bool] = []
     own_feet: list[bool] = []
+    soles: list[float] = []
     gravity: list[float] = []
     missing, spent = 0, 0.0
     for number, scene in enumerate(draw_scenes(skinner, options.seed, options.count, draw_held_out_pose)):
@@ -223,10 +248,14 @@ def run(options: argparse.Namespace, report: Report) -> None:
         if found:
             feet += find_standing_feet(scene, found)
             own_feet += find_feet_on_found_floor(scene, found)
+            soles += find_soles(scene, found)
             gravity.append(measure_gravity(scene, found[0][1]))
     scenes = {
         "feet within 3 cm of the true floor": float(np.mean(feet)) if feet else None,
         "feet within 3 cm of the found floor": float(np.mean(own_feet)) if own_feet else None,
+        "soles off by degrees, median": float(np.median(soles)) if soles else None,
+        "soles within 10 degrees": float(np.mean(np.array(soles) < FLAT)) if soles else None,
+        "soles": float(len(soles)),
         "gravity off by degrees": float(np.mean(gravity)) if gravity else None,
     }
     summarise(report, results, scenes, missing, 1e3 * spent / max(1, missing + len(results)))

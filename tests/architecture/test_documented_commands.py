@@ -29,7 +29,7 @@ def list_commands() -> Iterator[tuple[str, list[str]]]:
     """The page and the words of each command, lines that end in a backslash joined."""
     for page in PAGES:
         if page.name == "CHANGELOG.md":
-            # it tells of commands as they were
+            # it names commands as they were
             continue
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         for block, inline in CODE.findall(text):

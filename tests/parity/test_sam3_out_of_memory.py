@@ -1,5 +1,7 @@
 """A GPU that is too small for a batch is given less at a time, and the results stay; RANDOM weights."""
 
+import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import torch
 from tests.parity.sam3_runs import run
 from tests.parity.sam3_tiny import IMAGE, STOCK, tiny_engine
 from tests.parity.test_sam3_frame_batch import agree
+from workers.engines.concepts.sam3.passes import compute_in_passes
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
 from workers.engines.gpu_faults import is_out_of_memory
 from workers.engines.protocols import TrackPrompts
@@ -51,6 +54,24 @@ def test_phrases_are_decoded_fewer_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
     assert [(item.prompt, pytest.approx(item.score, abs=1e-5)) for item in free] == [
         (item.prompt, item.score) for item in tight
     ]
+
+
+def test_memory_is_released_once_nothing_holds_the_failed_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[int]] = []
+    held: list[weakref.ref[Any]] = []
+    released: list[bool] = []
+
+    def compute(chunk: Sequence[int]) -> list[int]:
+        given.append(list(chunk))
+        kept = torch.zeros(1)
+        held.append(weakref.ref(kept))
+        if len(chunk) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return [10 * item for item in chunk]
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: released.append(held[-1]() is None))
+    assert compute_in_passes([1, 2, 3, 4, 5], 4, compute) == [10, 20, 30, 40, 50]
+    assert given == [[1, 2, 3, 4], [1, 2], [3, 4], [5]] and released == [True]
 
 
 def test_one_phrase_that_does_not_fit_is_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:

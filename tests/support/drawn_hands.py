@@ -1,4 +1,4 @@
-"""Drawn hands: the body's left hand from many sides, its fingers bent as told."""
+"""Drawn hands: the body's left hand from many sides, its fingers bent by a given angle."""
 
 from dataclasses import replace
 

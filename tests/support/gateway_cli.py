@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -54,7 +55,16 @@ def list_jobs(gateway: TestClient) -> list[dict[str, str]]:
     return listed
 
 
-def finish_job(state: State, tenant: str, job_id: str, contents: dict[str, bytes | None]) -> None:
+SEGMENTS: dict[str, Any] = {"kind": "segment", "width": 40, "height": 30, "instances": []}
+
+
+def finish_job(
+    state: State,
+    tenant: str,
+    job_id: str,
+    contents: dict[str, bytes | None],
+    result: dict[str, Any] = SEGMENTS,
+) -> None:
     """End a job with files; those without content are in the ledger, but their bytes are lost."""
     artefacts = []
     for name, content in contents.items():
@@ -64,7 +74,7 @@ def finish_job(state: State, tenant: str, job_id: str, contents: dict[str, bytes
             {"name": name, "role": "mask", "sha256": sha256, "media_type": "image/png", "bytes": 1}
         )
     manifest = {
-        "result": {"kind": "segment", "width": 40, "height": 30, "instances": []},
+        "result": result,
         "artefacts": artefacts,
         "provenance": {"code_version": "0", "engines": [], "seed": 0, "parameters": {}, "sources": []},
     }

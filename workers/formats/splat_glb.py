@@ -186,7 +186,8 @@ def _read_harmonics(
 ) -> NDArray[np.float32] | None:
     """The coefficients (N, K, 3) of the highest complete degree; None where there are none.
 
-    Linear colours have other coefficients as sRGB, which no finite number of them states.
+    Coefficients of linear colours are other ones than those of sRGB, and no finite number of these states
+    the same colours.
     """
     stated = {name for name in attributes if name.startswith(f"{PREFIX}SH_DEGREE_")}
     stated.discard(f"{PREFIX}SH_DEGREE_0_COEF_0")

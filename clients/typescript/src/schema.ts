@@ -3164,10 +3164,10 @@ export interface components {
              */
             depth?: string | null;
             /**
-             * Picture
+             * Image
              * @description Artefact name of an RGBA PNG; colours are not multiplied by alpha.
              */
-            picture: string;
+            image: string;
         };
         /**
          * ResumableUpload

@@ -23,7 +23,7 @@ class Service:
     def convert(self, _source: Path, formats: list[str], *, y_down: bool, views: Any, **options: bool) -> Any:
         assert not y_down and options == dict.fromkeys(("anti_aliased", "depth"), bool(views))
         names = [f"converted.{name}" for name in formats] + ["../../evil.png", "plain.mtl"]
-        rendered = [SimpleNamespace(picture="../view.png", depth="depth.npy") for _ in views]
+        rendered = [SimpleNamespace(image="../view.png", depth="depth.npy") for _ in views]
         names += ["../view.png", "depth.npy"] if views else []
         data = SimpleNamespace(
             asset="mesh",
@@ -104,3 +104,15 @@ def test_views_are_written_beside_the_first_target(source: Path, tmp_path: Path)
     assert done.exit_code == 0, done.output
     # a name that leads out of the folder stays in it
     assert {path.name for path in tmp_path.iterdir()} >= {"x.spz", "x-.._view.png", "x-depth.npy"}
+    done = run_convert(source, tmp_path / "y.khr.glb", *words)
+    assert done.exit_code == 0 and (tmp_path / "y-depth.npy").exists(), done.output
+
+
+def test_images_of_views_replace_no_file(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "views.json").write_text('[{"width": 8}]')
+    (tmp_path / "x-depth.npy").write_bytes(b"of somebody else")
+    words = ("--views", tmp_path / "views.json", "--anti-aliased", "--depth")
+    refused = run_convert(source, tmp_path / "x.spz", *words)
+    assert isinstance(refused.exception, OutputExists) and "x-depth.npy" in str(refused.exception)
+    assert (tmp_path / "x-depth.npy").read_bytes() == b"of somebody else"
+    assert not (tmp_path / "x.spz").exists()

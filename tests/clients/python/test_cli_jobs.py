@@ -227,3 +227,33 @@ def test_a_folder_that_is_no_video_is_refused_in_words(run: Run, tmp_path: Path)
         outcome = run("track", name, "--text", "person")
         assert outcome.status == 1
         assert words in outcome.stderr
+
+
+def test_hands_and_flags_of_bodies_are_printed(
+    run: Run, gateway: TestClient, state: State, tenant: str
+) -> None:
+    run("bodies", "red.png")
+    [job] = list_jobs(gateway)
+    flags = ["age_uncertain", "gravity_disagrees", "mask_disagrees"]
+    camera = {"fx": 60, "fy": 60, "cx": 20, "cy": 15, "width": 40, "height": 30, "source": "given"}
+    body = {
+        "index": 0,
+        "box": {"x0": 1, "y0": 2, "x1": 30, "y1": 29},
+        "mesh": None,
+        "keypoints": [],
+        "camera": camera,
+        "parameters": {},
+        "scale_source": "prior",
+        "confidence": 0.5,
+        "reprojection_error_px": 2.0,
+        "flags": flags,
+        "hand_left": "fist",
+        "hand_right": None,
+    }
+    bodies = {"kind": "bodies", "width": 40, "height": 30, "bodies": [body]}
+    finish_job(state, tenant, job["id"], {}, bodies)
+    [printed] = json.loads(run("--json", "wait", job["id"]).stdout)["result"]["bodies"]
+    assert printed["flags"] == flags
+    assert (printed["hand_left"], printed["hand_right"]) == ("fist", None)
+    shown = run("wait", job["id"]).stdout
+    assert "left fist" in shown and all(flag in shown for flag in flags)

@@ -50,6 +50,21 @@ def thing(index: int, source: str, flags: list[str]) -> dict[str, Any]:
     }
 
 
+def person(flags: list[str]) -> dict[str, Any]:
+    return {
+        "index": 0,
+        "box": BOX,
+        "mesh": "b.glb",
+        "camera": CAMERA,
+        "keypoints": [],
+        "parameters": {"stature_m": [1.604]},
+        "scale_source": "prior",
+        "confidence": 0.5,
+        "reprojection_error_px": 2.0,
+        "flags": flags,
+    }
+
+
 def test_objects_show_scale_size_and_flags() -> None:
     result = ObjectsResult.model_validate(
         {**SIZED, "objects": [thing(0, "metric", ["truncated", "occluded"]), thing(1, "relative", [])]}
@@ -133,20 +148,54 @@ def test_scenes_show_scale_size_and_flags() -> None:
 
 
 def test_bodies_show_scale_and_flags() -> None:
-    body = {
-        "index": 0,
-        "box": BOX,
-        "mesh": "b.glb",
-        "camera": CAMERA,
-        "keypoints": [],
-        "parameters": {"stature_m": [1.604]},
-        "scale_source": "prior",
-        "confidence": 0.5,
-        "reprojection_error_px": 2.0,
-        "flags": ["cut_off"],
+    text = "\n".join(show(BodiesResult.model_validate({**SIZED, "bodies": [person(["cut_off"])]})))
+    assert "prior" in text and "1.60 m" in text and "cut_off" in text
+    assert not any(column in text for column in ("frames", "hands", "steps"))
+
+
+@pytest.mark.parametrize(
+    ("hands", "shown"),
+    [
+        (("open", "fist"), "left open, right fist"),
+        (("relaxed", None), "left relaxed"),
+        ((None, "open"), "right open"),
+    ],
+)
+def test_bodies_show_the_hands_that_were_read(hands: tuple[str | None, str | None], shown: str) -> None:
+    flags = ["age_uncertain", "gravity_disagrees", "mask_disagrees"]
+    body = {**person(flags), "hand_left": hands[0], "hand_right": hands[1]}
+    [line] = [
+        line for line in show(BodiesResult.model_validate({**SIZED, "bodies": [body]})) if "1.60" in line
+    ]
+    assert shown in line and " ".join(flags) in line
+    assert line.count("left") + line.count("right") == sum(hand is not None for hand in hands)
+
+
+@pytest.mark.parametrize(("steps", "shown"), [(0, " 0 "), (7, " 7 "), (None, None)])
+def test_motions_show_steps_floor_and_flags(steps: int | None, shown: str | None) -> None:
+    flags = ["contacts_uncertain", "camera_moved"]
+    track = {
+        **{
+            key: value
+            for key, value in person(flags).items()
+            if key not in ("index", "box", "mesh", "keypoints")
+        },
+        "id": 4,
+        "first_frame": 0,
+        "last_frame": 8,
+        "frames": 9,
+        "filled": 0,
+        "files": {},
+        "jitter_raw": None,
+        "jitter": None,
+        "grounded": True,
+        "steps": steps,
+        "spans": [{"first_frame": 0, "last_frame": 8, "first_seconds": 0, "last_seconds": 0.8}],
     }
-    text = "\n".join(show(BodiesResult.model_validate({**SIZED, "bodies": [body]})))
-    assert "prior" in text and "1.60 m" in text and "cut_off" in text and "frames" not in text
+    lines = show(BodiesResult.model_validate({**SIZED, "tracks": [track]}))
+    [line] = [line for line in lines if "1.60 m" in line]
+    assert "on the floor" in line and " ".join(flags) in line
+    assert shown in line if shown else not any("steps" in line for line in lines)
 
 
 def test_datasets_show_what_was_left_out() -> None:

@@ -1,4 +1,4 @@
-"""Views of a convert job: pictures and depth maps of a splat from the cameras of the request."""
+"""Views of a convert job: images and depth maps of a splat from the cameras of the request."""
 
 import io
 from pathlib import Path
@@ -65,11 +65,9 @@ def convert(data: bytes, folder: Path, **fields: Any) -> tuple[Any, dict[str, by
 def test_a_splat_is_seen_by_the_cameras_of_the_request(tmp_path: Path) -> None:
     behind = {**VIEW, "world_from_cam": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -3], [0, 0, 0, 1]]}
     result, saved = convert(write_splat_ply(make_splat()), tmp_path, views=[VIEW, behind], depth=True)
-    assert [view.picture for view in result.views] == ["view-000.png", "view-001.png"]
+    assert [view.image for view in result.views] == ["view-000.png", "view-001.png"]
     middle = SIDE // 2
-    colors = [
-        np.asarray(Image.open(io.BytesIO(saved[view.picture])))[middle, middle] for view in result.views
-    ]
+    colors = [np.asarray(Image.open(io.BytesIO(saved[view.image])))[middle, middle] for view in result.views]
     assert np.abs(colors[0].astype(int) - (255, 0, 0, 230)).max() <= 2
     assert np.abs(colors[1].astype(int) - (0, 0, 255, 230)).max() <= 2
     depth = np.load(io.BytesIO(saved[result.views[0].depth]))

@@ -1,5 +1,6 @@
 """The further images of a segment job: pairs of image and phrase, many in one pass of the engine."""
 
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from maquette.contract import SegmentJob
 from pydantic import ValidationError
 
-from tests.support.fake_gpu_engine import FakeGpuEngine
+from tests.support.fake_gpu_engine import Embedded, FakeGpuEngine
 from workers.errors import JobProblem
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.job import run
@@ -100,6 +101,33 @@ def test_what_does_not_fit_into_memory_is_done_in_smaller_passes() -> None:
     assert [count for name, count in engine.batches if name == "embed"] == [1, 5, 2, 3]
     with pytest.raises(OutOfMemoryError):
         segment(Engine(room=0), 2)
+
+
+class Held(Embedded):
+    """An embedding whose end can be seen."""
+
+
+class LateEngine(Engine):
+    """Has room for embeddings of all images, and for the detector on one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_batch = self._watch
+        self._held: list[weakref.ref[Held]] = []
+
+    def embed_batch(self, items: Any) -> Any:
+        assert not [each for each in self._held if each() is not None]
+        handles = [Held(item.image, item.key) for item in super().embed_batch(items)]
+        self._held = [weakref.ref(handle) for handle in handles]
+        return handles
+
+    def _watch(self, operation: str, items: Any) -> None:
+        self._use(len(items), 1 if operation == "ground" else 100)
+
+
+def test_embeddings_of_a_pass_that_failed_are_freed_before_the_next() -> None:
+    result, _ = segment(LateEngine(), 3, overlay=False)
+    assert [item.instances[0].box.x0 for item in result.images] == [1, 2, 3]
 
 
 def test_engines_that_take_one_image_refuse() -> None:

@@ -36,11 +36,14 @@ class MaskChange(NamedTuple):
     flips: int
 
 
-def measure_flicker(changes: Iterable[MaskChange]) -> float:
-    """The mean share of what was compared of a mask that changed for one frame alone; 0 without changes."""
+def measure_flicker(changes: Iterable[MaskChange]) -> float | None:
+    """The mean share of what was compared of a mask that changed for one frame alone.
+
+    None where nothing could be compared.
+    """
     rows = np.array([*changes], np.float64).reshape(-1, 3)
-    if not len(rows):
-        return 0.0
+    if not rows[:, 1].any():
+        return None
     share = rows[:, 2].mean() / max(1.0, float(np.median(rows[:, 0])))
     return float(share / (rows[:, 1].mean() + STEADY_SHARE))
 

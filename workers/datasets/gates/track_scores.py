@@ -80,10 +80,11 @@ def _measure_flicker(stats: TrackStats, times: Sequence[float], interval: float 
     if interval is None:
         return None
     lost = sum(gap for _, gap in _list_gaps(stats, times, interval) if gap <= SHORT_GAP + ROUNDING)
-    if not stats.changes and not lost:
+    changed = measure_flicker(stats.changes.values())
+    if changed is None and not lost:
         return None
     seen = len(stats.frames) * interval
-    return (measure_flicker(stats.changes.values()) * seen + lost) / (seen + lost)
+    return ((changed or 0.0) * seen + lost) / (seen + lost)
 
 
 def _measure_reidentification(path: TrackPath, interval: float | None) -> float | None:

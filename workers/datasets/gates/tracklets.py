@@ -1,8 +1,8 @@
 """Dividing a track where its identity was in doubt and another object goes on with its id.
 
-Doubt is what the engine says: while detections and tracks compete for one place, `margin` is near 0. Masks
-of such moments may show both objects, so the stretches of certainty before and after them are compared,
-each by all that it shows. Two that show the same object stay one track. Of two that do not, each becomes a
+The engine states the doubt: `margin` is near 0 while detections and tracks compete for one place. Masks of
+such moments may show both objects, so the certain stretches before and after them are compared, each by
+everything that it shows. Two that show the same object stay one track. Of two that do not, each becomes a
 track of its own, and the doubtful frames between belong to neither: two pure halves are worth more than a
 mixed track.
 """
@@ -15,19 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.gates.track_metrics import TrackStats
+from workers.datasets.gates.track_scores import ROUNDING, SHORT_GAP
 
 # margin (IoU) from which an identity is certain. Steady people of a crowd have 0.6 to 0.9, before a switch of
 # ids 0.05 and less; set on the first 20 s of a yard with nine people (docs/benchmarks/datasets.md)
 CERTAIN = 0.15
-# seconds that a stretch of certainty lasts at least, to say what its object looks like; chosen
+# seconds that a stretch of certainty lasts at least, to say how its object appears; chosen
 LEAST_STRETCH = 0.6
-# seconds of a gap after which a track is found again, and not just seen again
-LONGEST_GAP = 0.125
 # similarity of two stretches (0..1) from which they show one object: in the same yard one object has 0.89 and
 # more, two have 0.85 and less
 SAME_OBJECT = 0.87
-# seconds: rounding of times
-ROUNDING = 1e-6
 
 Shares = NDArray[np.float64]
 
@@ -83,7 +80,7 @@ def _list_stretches(stats: TrackStats, times: Sequence[float]) -> list[range]:
     starts = [
         place
         for place, (before, after) in enumerate(pairwise(seconds), 1)
-        if after - before - interval > LONGEST_GAP + ROUNDING or certain[place] != certain[place - 1]
+        if after - before - interval > SHORT_GAP + ROUNDING or certain[place] != certain[place - 1]
     ]
     bounds = [0, *starts, len(seconds)]
     return [

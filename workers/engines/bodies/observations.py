@@ -24,7 +24,7 @@ FACE_WEIGHT, HAND_WEIGHT, OUTSIDE_WEIGHT = 0.35, 0.4, 0.4
 # BlazePose places mouths nearer to the eyes than the body model: the median of the ratio over ten adults of
 # real photos, of whom nobody is cut, whose deviation is 0.06.
 BLAZEPOSE_FACE = 0.765
-# BlazePose turns bodies towards the camera: of the angle by which a camera looks down on somebody, its world
+# BlazePose turns bodies towards the camera: of the angle by which a camera looks down on a person, its world
 # points show this share. The median of 319 people of drawn pictures under cameras that look down by 0 to 45
 # degrees; trunks, thighs and shanks agree within 0.1.
 BLAZEPOSE_TILT = 0.75

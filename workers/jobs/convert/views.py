@@ -1,4 +1,4 @@
-"""Pictures and depth maps of a splat, as the cameras of a request see it."""
+"""Images and depth maps of a splat, as the cameras of a request see it."""
 
 import io
 
@@ -27,14 +27,14 @@ def render_views(context: JobContext, request: ConvertJob, splat: Gaussians) -> 
     for index, view in enumerate(request.views):
         context.progress("render", index, len(request.views), "rendering views")
         rendering = rasteriser.render(splat, pose_camera(view), options)
-        picture = context.save(f"view-{index:03d}.png", "view", "image/png", _encode_picture(rendering))
+        image = context.save(f"view-{index:03d}.png", "view", "image/png", _encode_image(rendering))
         depth = None
         if rendering.depth is not None:
             buffer = io.BytesIO()
             np.save(buffer, rendering.depth, allow_pickle=False)
             data = buffer.getvalue()
             depth = context.save(f"view-{index:03d}-depth.npy", "depth", "application/x-npy", data).name
-        rendered.append(RenderedView(picture=picture.name, depth=depth))
+        rendered.append(RenderedView(image=image.name, depth=depth))
     return rendered
 
 
@@ -45,7 +45,7 @@ def pose_camera(view: SplatView) -> PosedCamera:
     return PosedCamera(camera, Similarity.from_parts(matrix[:3, :3], matrix[:3, 3]).inverse())
 
 
-def _encode_picture(rendering: Rendering) -> bytes:
+def _encode_image(rendering: Rendering) -> bytes:
     """An RGBA PNG; colours come multiplied by alpha."""
     alpha = rendering.alpha[..., None]
     straight = rendering.color / np.maximum(alpha, ALPHA_FLOOR)

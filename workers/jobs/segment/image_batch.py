@@ -1,6 +1,7 @@
 """The further images of a segment job: pairs of image and phrase, many in one pass of the engine."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from maquette.contract import ImageInstances, PromptRef, SegmentJob
 from maquette.contract.prompts import ImagePhrases
@@ -46,23 +47,32 @@ def _ground(
     engine: BatchedConceptEngine, request: SegmentJob, pairs: Sequence[tuple[LoadedImage, ImagePhrases]]
 ) -> Iterator[list[SegmentedInstance]]:
     """The instances of each image, all images in one pass, or half of them where memory does not suffice."""
+    computed = _compute_pass(engine, request, pairs)
+    if computed is not None:
+        yield from (engine.finish(query, raw) for query, raw in computed)
+        return
+    # not before the failed pass has returned: until then its embeddings keep their memory
+    release_memory()
+    half = len(pairs) // 2
+    yield from _ground(engine, request, pairs[:half])
+    yield from _ground(engine, request, pairs[half:])
+
+
+def _compute_pass(
+    engine: BatchedConceptEngine, request: SegmentJob, pairs: Sequence[tuple[LoadedImage, ImagePhrases]]
+) -> list[tuple[GroundingQuery, Any]] | None:
+    """Each image's query with what the engine found; None where memory does not suffice for several."""
     try:
         handles = engine.embed_batch([engine.prepare(image.pixels, image.key) for image, _ in pairs])
         queries = []
         for handle, (_, item) in zip(handles, pairs, strict=True):
             phrases, thresholds = request.pair_phrases(item)
             queries.append(GroundingQuery(handle, tuple(phrases), tuple(thresholds), find_cleanup(request)))
-        raws = engine.ground_batch(queries)
+        return list(zip(queries, engine.ground_batch(queries), strict=True))
     except Exception as error:
         if len(pairs) == 1 or not is_out_of_memory(error):
             raise
-    else:
-        yield from (engine.finish(query, raw) for query, raw in zip(queries, raws, strict=True))
-        return
-    release_memory()
-    half = len(pairs) // 2
-    yield from _ground(engine, request, pairs[:half])
-    yield from _ground(engine, request, pairs[half:])
+        return None
 
 
 def _write(

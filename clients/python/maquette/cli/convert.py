@@ -1,7 +1,7 @@
 """`maquette convert`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -17,6 +17,8 @@ from maquette.names import UniqueNames, split_suffix
 
 if TYPE_CHECKING:
     from maquette.client import Maquette
+    from maquette.contract import ConvertResult
+    from maquette.results import Result
 
 # What a splat and then a mesh can be written as.
 SUFFIXES = (
@@ -56,7 +58,8 @@ def convert(
     """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
 
     Splats are also written as .splat and .ksplat, meshes as STL and USDZ, and both as .html: a page that
-    shows them in a browser, without internet. Pictures of --views are written beside the first file.
+    shows them in a browser, without internet. Images of --views are written beside the first file, and
+    replace no other file.
     """
     cli = get_context(context)
     wanted = _group_targets(source, targets)
@@ -97,31 +100,39 @@ def _group_targets(source: Path, targets: list[Path]) -> dict[AssetFormat, list[
 
 
 def _read_files(
-    mq: "Maquette", result: Any, wanted: dict[AssetFormat, list[Path]], first: Path
+    mq: "Maquette", result: "Result[ConvertResult]", wanted: dict[AssetFormat, list[Path]], first: Path
 ) -> dict[Path, bytes]:
-    """The contents of all files to write; pictures of views lie beside the first target."""
+    """The contents of all files to write; images of views lie beside the first target.
+
+    Raises OutputExists where a file that nobody named would be replaced.
+    """
     contents: dict[Path, bytes] = {}
     artefacts = {artefact.name: artefact for artefact in result.artefacts}
     for kind, files in wanted.items():
         contents |= dict.fromkeys(files, mq.read(artefacts.pop(result.data.files[kind])))
     names = UniqueNames()
-    rendered = [name for view in result.data.views for name in (view.picture, view.depth) if name]
+    rendered = [name for view in result.data.views for name in (view.image, view.depth) if name]
     for name in rendered:
-        file = names.add(*split_suffix(f"{first.stem}-{name}"))
-        contents[first.parent / file] = mq.read(artefacts.pop(name))
+        file = first.parent / names.add(*split_suffix(f"{_remove_suffix(first)}-{name}"))
+        contents[file] = _check_unused(file, mq.read(artefacts.pop(name)))
     # the textures of an OBJ, which names them
     for artefact in artefacts.values():
         name, content = names.add(*split_suffix(artefact.name)), mq.read(artefact)
         for target in wanted.get("obj", ()):
-            _check_unused(target.parent / name, content)
-            contents[target.parent / name] = content
+            contents[target.parent / name] = _check_unused(target.parent / name, content)
     return contents
 
 
-def _check_unused(file: Path, content: bytes) -> None:
-    """Raise OutputExists for a file beside a target that is there with other content: nobody named it."""
+def _check_unused(file: Path, content: bytes) -> bytes:
+    """The content of a file beside a target; raises OutputExists where it would replace a file."""
     if file.exists() and file.read_bytes() != content:
-        raise OutputExists(f"{file} is there already, and the OBJ needs the name: choose another folder")
+        raise OutputExists(f"{file} is there already, and the result needs the name: choose another folder")
+    return content
+
+
+def _remove_suffix(target: Path) -> str:
+    suffix = ".khr.glb" if _choose_format(target) == "khr_glb" else target.suffix
+    return target.name[: -len(suffix)]
 
 
 def _choose_format(target: Path) -> AssetFormat:

@@ -87,8 +87,8 @@ def _(result: BodiesResult) -> Table:
         files = [name for names in track.files.values() for name in names]
         spans = " ".join(f"{span.first_frame}–{span.last_frame}" for span in track.spans)
         rows.append(_list_body(track.id, track, files, spans))
-    columns = ("#", "frames", "confidence", "reprojection error", "scale", "size", "stands", "files", "flags")
-    table = _build_table(columns, rows)
+    columns = ("#", "frames", "confidence", "reprojection error", "scale", "size", "stands", "steps", "hands")
+    table = _build_table((*columns, "files", "flags"), rows)
     table.caption = _describe_floor(result)
     return table
 
@@ -139,14 +139,22 @@ def _list_body(
         f"{body.reprojection_error_px:.1f} px",
         body.scale_source,
         _format_stature(body),
-        STANDS[body.grounded] if isinstance(body, BodyResult) else None,
+        STANDS[body.grounded],
+        str(body.steps) if isinstance(body, BodyTrack) and body.steps is not None else None,
+        _name_hands(body) if isinstance(body, BodyResult) else None,
         " ".join(files),
         " ".join(body.flags),
     )
 
 
+def _name_hands(body: BodyResult) -> str:
+    """Name the hands that were read."""
+    states = (("left", body.hand_left), ("right", body.hand_right))
+    return ", ".join(f"{side} {state}" for side, state in states if state is not None)
+
+
 def _describe_floor(result: BodiesResult) -> str | None:
-    """Say where the floor of an image is, and how the camera looks at it."""
+    """Say where the floor is, and how the camera looks at it."""
     if result.gravity is None:
         return None
     pitch = math.degrees(math.asin(max(-1.0, min(1.0, result.gravity.direction[2]))))

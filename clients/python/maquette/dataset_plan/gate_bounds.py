@@ -3,12 +3,12 @@
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import RootModel, ValidationError
 
 from maquette.contract.datasets import Bounds, GateName
-from maquette.dataset_plan.errors import PlanError
+from maquette.dataset_plan.errors import PlanError, explain
 
 SIDES = ("low", "high")
 UNBOUNDED = "none"
@@ -23,16 +23,21 @@ def read_gate_bounds(texts: Sequence[str], plan: Path | None = None) -> dict[Gat
     if plan is not None:
         try:
             tables = tomllib.loads(plan.read_text(encoding="utf-8")).get("gates", {})
-            bounds = TypeAdapter(dict[GateName, Bounds]).validate_python(tables)
-        except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+        except (OSError, tomllib.TOMLDecodeError) as error:
             raise PlanError(f"{plan}: {error}") from error
+        bounds = _validate(tables, f"{plan}: ")
     for text in texts:
         name, side, value = _parse(text)
         bounds[name] = bounds.get(name, Bounds()).model_copy(update={side: value})
+    return _validate({name: bound.model_dump() for name, bound in bounds.items()})
+
+
+def _validate(tables: Any, where: str = "") -> dict[GateName, Bounds]:
+    model = RootModel[dict[GateName, Bounds]]
     try:
-        return {name: Bounds.model_validate(bound.model_dump()) for name, bound in bounds.items()}
+        return model.model_validate(tables).root
     except ValidationError as error:
-        raise PlanError("; ".join(detail["msg"] for detail in error.errors())) from error
+        raise PlanError(f"{where}{explain(error, model)}") from error
 
 
 def _parse(text: str) -> tuple[GateName, str, float | None]:

@@ -1,4 +1,5 @@
 import type { Attachment } from "svelte/attachments";
+import { notices } from "./notices.svelte";
 
 /** Let an element take files that are dropped on it, those in folders too; or that are pasted while it is there. */
 export function receiveFiles(take: (files: File[]) => void, { pastes = false } = {}): Attachment<HTMLElement> {
@@ -13,7 +14,7 @@ export function receiveFiles(take: (files: File[]) => void, { pastes = false } =
       (event) => {
         event.preventDefault();
         mark(false);
-        if (event.dataTransfer) void listDropped(event.dataTransfer).then(take);
+        if (event.dataTransfer) void listDropped(event.dataTransfer).then(take).catch(notices.report.bind(notices));
       },
       { signal },
     );

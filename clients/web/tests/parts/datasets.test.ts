@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EDGES, projectBox } from "../../src/rooms/datasets/boxes3d";
+import { draft } from "../../src/rooms/datasets/dataset_draft.svelte";
+import type { CostEstimate } from "../../src/rooms/datasets/estimate";
 import { sortSteps, sumUnits } from "../../src/rooms/datasets/funnel";
 import { type Opinion, type Opinions, decide, explain, toReviews } from "../../src/rooms/datasets/opinions";
 
@@ -73,5 +75,25 @@ describe("a funnel that fills", () => {
       "1 of 6 tracks",
       "4 of 4 captions",
     ]);
+  });
+});
+
+describe("the draft of a dataset", () => {
+  const cost: CostEstimate = { workerSeconds: 1, videoSeconds: 2, keptSeconds: 1, bytes: 3, secondsByStage: [] };
+
+  it("shows an estimate only while what it was made for is still asked for", () => {
+    draft.bucket = "s3://bucket/*.mp4";
+    draft.text = "cup";
+    const request = draft.build();
+    draft.setCost(request, cost);
+    expect(draft.cost).toBe(cost);
+    draft.text = "cup, person";
+    expect(draft.cost).toBeNull();
+    draft.text = "cup";
+    expect(draft.cost).toBe(cost);
+    // changed while the trial ran
+    draft.size = 512;
+    draft.setCost(request, cost);
+    expect(draft.cost).toBeNull();
   });
 });

@@ -110,6 +110,8 @@ def test_bounds_of_the_command_line() -> None:
     }
     with pytest.raises(DatasetError, match="give --gate"):
         read_bounds([], None)
+    with pytest.raises(DatasetError, match=r"area: 'low' \(2\) is above 'high' \(1\)"):
+        read_bounds(["flicker.high=0.2", "area.low=2", "area.high=1"], None)
     for text in ("flicker", "flicker.high=x", "smell.low=1", "area.middle=2"):
         with pytest.raises(DatasetError) as caught:
             read_bounds([text], None)

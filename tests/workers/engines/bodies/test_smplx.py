@@ -17,6 +17,7 @@ from workers.engines.bodies.rig import skin_rig
 from workers.engines.bodies.smplx.derivatives import BodyPoints, BodyPose
 from workers.engines.bodies.smplx.fitting import UNITY, fit_smplx
 from workers.engines.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
+from workers.engines.bodies.smplx.surface_map import SurfaceMap, SurfaceMapError
 from workers.formats.annotated_arrays import AnnotatedArray, write_npz
 from workers.jobs.bodies.body_record import describe_body, list_body_arrays
 from workers.smplx_cli import app
@@ -209,6 +210,41 @@ def test_the_map_of_mhr_gives_the_places_of_all_vertices(
     np.savez(mapping, triangle_ids=places[1:] // 3, baryc_coords=np.eye(3)[places[1:] % 3])
     refused = convert(path, "--model", file, "--map", mapping, "--out", out)
     assert refused.exit_code == 1 and "mhr2smplx_mapping.npz for SMPL-X" in refused.output
+
+
+BROKEN = {
+    "empty": b"",
+    "text": b"vertices",
+    "half a ZIP": b"PK\x03\x04" + bytes(40),
+}
+
+
+@pytest.mark.parametrize("kind", [*BROKEN, "an array"])
+@pytest.mark.parametrize("place", ["body", "model", "map"])
+def test_a_broken_file_is_named_and_nothing_is_written(
+    kind: str, place: str, file: Path, tmp_path: Path
+) -> None:
+    broken, out = tmp_path / "broken.npz", tmp_path / "out.npz"
+    if kind in BROKEN:
+        broken.write_bytes(BROKEN[kind])
+    else:
+        with broken.open("wb") as stream:
+            np.save(stream, np.zeros(3))
+    # the body is read last, so that any file stands for it where another one is broken
+    good = {"body": file, "model": file, "map": None} | {place: broken}
+    options = [] if good["map"] is None else ["--map", good["map"]]
+    result = convert(good["body"], "--model", good["model"], "--out", out, *options)
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    assert "broken.npz" in result.output.replace("\n", "") and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("faces", "weights"), [([], np.zeros((0, 3))), ([-1], [[1, 0, 0]]), ([0], [[np.nan, 0, 0]])]
+)
+def test_a_map_that_names_no_places_is_refused(tmp_path: Path, faces: Any, weights: Any) -> None:
+    np.savez(tmp_path / "map.npz", triangle_ids=np.array(faces, np.int64), baryc_coords=weights)
+    with pytest.raises(SurfaceMapError):
+        SurfaceMap.load(tmp_path / "map.npz")
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_foot_held_still_above_the_floor_does_not_stand() -> None:
     assert not found.planted.any() and (found.feet == 0).all()
 
 
-def test_what_cannot_be_told_is_unknown() -> None:
+def test_what_cannot_be_decided_is_unknown() -> None:
     seconds = np.arange(24) / 15
     # steps of 12 cm in noise of 10 cm
     found = detect(add_noise(draw_walk(seconds) * [0.1, 1.0, 0.3], seed=1), seconds)
@@ -110,7 +110,7 @@ def test_a_tilted_foot_stands_on_its_lower_point() -> None:
     assert not found.planted[20:, 0].any() and found.planted[:, 2:].all()
 
 
-def test_flat_feet_are_told_from_tilted_ones_in_noise() -> None:
+def test_flat_feet_are_distinguished_from_tilted_ones_in_noise() -> None:
     seconds = np.arange(40) / 20
     higher = np.where(seconds < 1, 0.0, 0.1)[:, None] + 0.03 * np.random.default_rng(0).normal(size=(40, 1))
     flat = find_flat(higher, seconds, np.ones(40))

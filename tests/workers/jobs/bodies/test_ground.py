@@ -146,7 +146,9 @@ def test_planting_is_deterministic() -> None:
 
 
 @pytest.mark.parametrize(("pixels_per_frame", "still"), [(0.0, True), (1.5, False)])
-def test_a_camera_that_pans_is_told_from_one_that_stands(pixels_per_frame: float, still: bool) -> None:
+def test_a_camera_that_pans_is_distinguished_from_one_that_stands(
+    pixels_per_frame: float, still: bool
+) -> None:
     frames = []
     for k in range(12):
         frame = np.roll(TEXTURE, -round(pixels_per_frame * k), axis=1)[:, :640].copy()
@@ -162,7 +164,7 @@ def test_a_camera_that_pans_is_told_from_one_that_stands(pixels_per_frame: float
     np.testing.assert_array_equal(shifts, [resumed.measure(frame) for frame in frames])
 
 
-def test_a_blank_wall_does_not_tell_whether_the_camera_stands() -> None:
+def test_a_blank_wall_does_not_show_whether_the_camera_stands() -> None:
     watch = CameraWatch.begin(np.full((240, 320, 3), 128, np.uint8), [])
     assert not stands_still(np.array([watch.measure(np.full((240, 320, 3), 128, np.uint8))]))
     assert not stands_still(np.zeros(0))

@@ -28,7 +28,7 @@ FACE_MISFIT = (0.20, 0.35)
 # height.
 FACE_PER_YOUTH, HEAD_PER_YOUTH = 0.14, 0.12
 # The part of a mask that may be head: how far it reaches up from the ears and to either side, in heights of
-# the fitted head above its ears. A mask that reaches the upper end shows an arm, or somebody else.
+# the fitted head above its ears. A mask that reaches the upper end shows an arm, or another person. Chosen.
 HEAD_UP, HEAD_ASIDE = 2.4, 1.3
 # Fewest pixels of a head above its ears: of fewer the outline is mostly error. Chosen, not measured.
 LEAST_PIXELS = 60

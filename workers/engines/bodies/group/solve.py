@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 MASK_COST = 0.01
 # Steps of a fit to landmarks on the floor, where the mask is somebody else's.
 STEPS_ON_FLOOR = 12
-# Lean in degrees beyond which a body's axis contradicts a gravity that is given: three deviations of standing
-# people's. The weight from which an axis counts. Chosen.
+# Lean in degrees beyond which a body's axis contradicts a gravity that is given: over four deviations of
+# standing people's (`floor_search.AXIS_ALONG`). The weight from which an axis counts. Chosen.
 LEAN_DEGREES, SEEN_WEIGHT = 40.0, 0.3
 # Deviation of youth once the stature is known: a child of a size has an age.
 KNOWN_YOUTH = 0.25

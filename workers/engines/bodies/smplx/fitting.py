@@ -119,7 +119,7 @@ class SmplxFitter:
         pose = poses[0]
         for frame in range(frames):
             body = read(frame)
-            pose = poses[frame] if frame in poses else self._follow(body, pose)
+            pose = poses[frame] if frame in poses else self._fit_next(body, pose)
             fitted.append(self._describe(body, pose))
         return fitted
 
@@ -129,7 +129,7 @@ class SmplxFitter:
         poses = solve_poses(self._points, [self._align(body) for body in bodies], wanted, JOINT_STEPS)
         return self._meet_surfaces(bodies, poses, ROUNDS)
 
-    def _follow(self, body: PosedBody, pose: BodyPose) -> BodyPose:
+    def _fit_next(self, body: PosedBody, pose: BodyPose) -> BodyPose:
         """The pose of a frame, from that of the frame before and with its shape."""
         wanted = Targets(self._rows, body.joints[self._columns])
         gaps = np.linalg.norm(self._points.linearise(pose).joints[self._rows] - wanted.joints, axis=1)

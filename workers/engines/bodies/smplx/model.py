@@ -4,7 +4,8 @@ Forward pass: Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015), 
 arrays of Pavlakos et al., "Expressive Body Capture" (2019). Axes: y up, facing +z, metres.
 """
 
-from dataclasses import dataclass, replace
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,9 +66,9 @@ class SmplxModel:
     def load(cls, path: Path) -> "SmplxModel":
         """Read SMPLX_{NEUTRAL,MALE,FEMALE}.npz; raises SmplxFileError for anything else, such as pickles."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
                 arrays = {name: np.asarray(data[name]) for name in ARRAYS}
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise SmplxFileError(
                 f"{path} is not a SMPL-X model in NPZ form ({error}); download SMPLX_*.npz from the model's "
                 "site under its licence: .pkl files are pickles, which are never opened"
@@ -89,17 +90,6 @@ class SmplxModel:
             weights.astype(np.float64),
             parents,
             arrays["f"].astype(np.int64),
-        )
-
-    def subset(self, vertices: NDArray[np.int64]) -> "SmplxModel":
-        """The same skeleton with some of the vertices (N,), and without faces."""
-        return replace(
-            self,
-            template=self.template[vertices],
-            shape_directions=self.shape_directions[vertices],
-            pose_directions=self.pose_directions[vertices],
-            weights=self.weights[vertices],
-            faces=self.faces[:0],
         )
 
     def pose(self, betas: Floats, rotations: Floats, translation: Floats) -> tuple[Floats, Floats]:

@@ -1,5 +1,6 @@
 """Meta's map from MHR's surface to SMPL's or SMPL-X's (facebookresearch/MHR, `tools/mhr_smpl_conversion`)."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class SurfaceMapError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SurfaceMap:
-    """A model's vertices as points of another mesh: its faces (V,) and barycentric weights (V, 3)."""
+    """A model's vertices (V) as points of another mesh: its faces (V,) and barycentric weights (V, 3)."""
 
     triangles: NDArray[np.int64]
     weights: Floats
@@ -26,15 +27,20 @@ class SurfaceMap:
     def load(cls, path: Path) -> "SurfaceMap":
         """Read `mhr2smpl_mapping.npz` or `mhr2smplx_mapping.npz`; raises SurfaceMapError."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
                 triangles = np.asarray(data["triangle_ids"], np.int64).reshape(-1)
                 weights = np.asarray(data["baryc_coords"], np.float64).reshape(len(triangles), 3)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise SurfaceMapError(f"{path} is no map from MHR to SMPL: {error}") from error
+        if not len(triangles) or triangles.min() < 0 or not np.isfinite(weights).all():
+            raise SurfaceMapError(f"{path} names no faces, or weights that are no numbers")
         return cls(triangles, weights)
 
     def apply(self, vertices: Floats, faces: NDArray[np.int64]) -> Floats:
-        """The model's vertices (V, 3) on a mesh; raises SurfaceMapError for a mesh with fewer faces."""
+        """The model's vertices (V, 3) on a mesh of `vertices` (N, 3) and `faces` (F, 3), in its frame.
+
+        Raises SurfaceMapError for a mesh that has fewer faces than the map names.
+        """
         if self.triangles.max() >= len(faces):
             raise SurfaceMapError(
                 f"the map to SMPL names a face that a mesh of {len(faces)} faces does not have"

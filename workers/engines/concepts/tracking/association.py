@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from workers.engines.concepts.images.picodet import Detection
 from workers.engines.concepts.tracking.config import AssociationConfig
 from workers.engines.concepts.tracking.state import Track
+from workers.engines.protocols import Box
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import box_iou
 
@@ -54,8 +55,9 @@ def measure_margins(
     for one place the margin is near 0 or less, and identities may change. Without a detection of its own it
     is the IoU with the best other one, negative. None for tracks of visual prompts, which have no class.
     """
+    boxes = [bounding_box(track.visible_mask) for track in tracks]
     return [
-        None if track.label is None else _measure_margin(row, tracks, detections, classes, matches)
+        None if track.label is None else _measure_margin(row, tracks, boxes, detections, classes, matches)
         for row, track in enumerate(tracks)
     ]
 
@@ -63,14 +65,14 @@ def measure_margins(
 def _measure_margin(
     row: int,
     tracks: Sequence[Track],
+    boxes: Sequence[Box],
     detections: Sequence[Detection],
     classes: Mapping[int, Sequence[str]],
     matches: Mapping[int, int],
 ) -> float:
     prompt, own = tracks[row].prompt, matches.get(row)
-    box = bounding_box(tracks[row].visible_mask)
     ious = {
-        column: box_iou(box, item.box)
+        column: box_iou(boxes[row], item.box)
         for column, item in enumerate(detections)
         if item.label in classes.get(prompt, ())
     }
@@ -78,7 +80,7 @@ def _measure_margin(
     if own is None:
         return -max(others, default=0.0)
     rivals = [
-        box_iou(bounding_box(track.visible_mask), detections[own].box)
+        box_iou(boxes[other], detections[own].box)
         for other, track in enumerate(tracks)
         if other != row and track.prompt == prompt
     ]

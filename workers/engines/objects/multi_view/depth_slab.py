@@ -27,7 +27,7 @@ GOOD_IOU = 0.93
 # Mean IoU that a cut may cost a wider arc.
 MAX_IOU_LOSS = 0.03
 
-# Share of a view's mask that colours must determine the depth of; single certain values are chance.
+# Share of a view's mask whose depth colours must determine: single certain values are chance. Chosen.
 MIN_CERTAIN = 0.1
 
 

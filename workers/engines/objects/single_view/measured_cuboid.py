@@ -38,7 +38,7 @@ def refine_box(
     """Corners (8, 3) in metres of a box at about z = 1, fitted to an outline and to depth.
 
     `support` (D,) is that of the outline, in samples, along `normals` (2, D); `measured` (N,) is z on `rays`
-    (N, 3) with z = 1.
+    (N, 3) with z = 1. Corners that no ray meets are returned as they are: depth cannot confirm them.
     """
     chosen = np.linspace(0, len(rays) - 1, min(len(rays), MAX_SAMPLES)).astype(np.int64)
     rays, measured = rays[chosen], measured[chosen]

@@ -27,7 +27,7 @@ from workers.jobs.bodies.ground.track_noise import (
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
-# Frames that are looked at in one piece, which bounds memory.
+# Frames that are segmented at once, which bounds memory. Chosen, not measured.
 BLOCK = 900
 # Frames per second from which neighbouring frames repeat each other's evidence.
 FULL_RATE = 30.0
@@ -38,7 +38,7 @@ ROUNDS = 2
 MAY_STAND, BORDER_SECONDS = 0.1, 0.06
 # For how many seconds a contact is in doubt where a stand begins and ends; longer doubts are reported.
 DOUBT_SECONDS = 0.15
-# Longest pause of a stand in seconds that may be none: a step.
+# Longest time in seconds between two stands that may be one stand: that of a step.
 PAUSE_SECONDS = 0.4
 # For how many seconds both feet move at once, in the mean: runners leap for 0.1 to 0.2 s.
 LEAP_SECONDS = 0.1
@@ -141,13 +141,16 @@ def _weigh_leaps(scores: Floats, probability: Floats, seconds: Floats) -> Floats
     out = scores.copy()
     for row in range(scores.shape[1]):
         both = before[row + 1 :] - before[: len(before) - row - 1]
-        out[[[HELD], [SWINGING]], row, : len(both)] -= both / LEAP_SECONDS
+        out[[HELD, SWINGING], row, : len(both)] -= both / LEAP_SECONDS
     return out
 
 
 def _bridge(probability: Floats, seconds: Floats) -> Flags:
-    """Frames (T, P) in which points rather stand than not. A pause between two stands that may be none at all
-    is none: feet that may stand do not slide."""
+    """Frames (T, P) in which points rather stand than not.
+
+    Stands with a short pause between them, in which the point may stand as well, are one: feet that may stand
+    do not slide.
+    """
     stands = probability >= 0.5
     for point in range(stands.shape[1]):
         for pause in find_spans((~stands[:, point]).astype(np.uint8)):

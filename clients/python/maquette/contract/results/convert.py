@@ -9,7 +9,7 @@ from maquette.contract.formats import AssetFormat, AssetPart
 class RenderedView(ResponseModel):
     """A splat as one camera sees it."""
 
-    picture: str
+    image: str
     """Artefact name of an RGBA PNG; colours are not multiplied by alpha."""
     depth: str | None = None
     """Artefact name of the depth map (H, W), a NumPy file; null unless requested."""

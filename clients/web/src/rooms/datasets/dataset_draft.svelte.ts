@@ -18,7 +18,7 @@ class DatasetDraft {
   assets = $state(0);
   /** Minutes of workers; null for any number. */
   budget = $state<number | null>(null);
-  cost = $state.raw<CostEstimate | null>(null);
+  #estimated = $state.raw<{ request: string; cost: CostEstimate } | null>(null);
 
   get isReady(): boolean {
     return (this.sources.length > 0 || this.bucket.trim() !== "") && this.text.trim() !== "";
@@ -30,6 +30,16 @@ class DatasetDraft {
 
   get bytes(): number {
     return this.sources.reduce((sum, { media }) => sum + media.bytes, 0);
+  }
+
+  /** What the dataset will cost; null where that was not estimated, or of other videos or settings. */
+  get cost(): CostEstimate | null {
+    return this.#estimated?.request === JSON.stringify(this.build()) ? this.#estimated.cost : null;
+  }
+
+  /** Keep the estimate of a request. */
+  setCost(request: DatasetJob, cost: CostEstimate): void {
+    this.#estimated = { request: JSON.stringify(request), cost };
   }
 
   add(source: Source): void {

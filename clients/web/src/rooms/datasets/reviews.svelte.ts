@@ -1,6 +1,7 @@
 import type { Job } from "maquette";
 import { History } from "../../lib/history.svelte";
 import { service } from "../../lib/service";
+import { keepInTab } from "../../lib/tab_storage";
 import { type Opinion, type Opinions, type Verdict, decide, explain, toPlace, toReviews } from "./opinions";
 
 /** The opinions about the version of one job; they outlive a reload, and can be undone. */
@@ -58,7 +59,7 @@ export class Reviewing {
   }
 
   #store(): void {
-    sessionStorage.setItem(this.#key, JSON.stringify([...this.opinions]));
+    keepInTab(this.#key, JSON.stringify([...this.opinions]));
   }
 }
 

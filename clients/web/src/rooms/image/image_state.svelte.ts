@@ -3,6 +3,7 @@ import { History } from "../../lib/history.svelte";
 import { notices } from "../../lib/notices.svelte";
 import { countPixels, toBox } from "../../lib/rle";
 import { router } from "../../lib/router.svelte";
+import { keepInTab } from "../../lib/tab_storage";
 import { type Stroke, applyStroke } from "./brush";
 import * as documents from "./document";
 import { type Picture, loadPicture, openPicture } from "./picture";
@@ -80,7 +81,7 @@ class ImageState {
   }
 
   #show(picture: Picture, document: documents.ImageDocument): void {
-    sessionStorage.setItem(LAST, picture.media.id);
+    keepInTab(LAST, picture.media.id);
     this.picture = picture;
     this.selected = new Set();
     this.history.reset(document);
@@ -96,10 +97,10 @@ class ImageState {
     const id = this.picture?.media.id;
     if (!id) return;
     const text = JSON.stringify(this.document);
-    if (keep(id, text)) return;
+    if (keepInTab(STORED + id, text)) return;
     // more masks than a tab may store: those of other pictures go, and these stay at least on the page
     for (const key of Object.keys(sessionStorage)) if (key.startsWith(STORED)) sessionStorage.removeItem(key);
-    keep(id, text);
+    keepInTab(STORED + id, text);
   }
 
   async findPhrase(): Promise<void> {
@@ -226,15 +227,6 @@ function restore(id: string): documents.ImageDocument | null {
     return JSON.parse(sessionStorage.getItem(STORED + id) ?? "null") as documents.ImageDocument | null;
   } catch {
     return null;
-  }
-}
-
-function keep(id: string, text: string): boolean {
-  try {
-    sessionStorage.setItem(STORED + id, text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

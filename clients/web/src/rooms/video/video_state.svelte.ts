@@ -2,6 +2,7 @@ import { type Artefact, type Box, type Job, type Media, MaquetteError, type Sess
 import { notices } from "../../lib/notices.svelte";
 import { router } from "../../lib/router.svelte";
 import { sendFile, service } from "../../lib/service";
+import { keepInTab } from "../../lib/tab_storage";
 import type { MaskObject } from "../image/document";
 import { FrameReader, takeThumbnails } from "./frames";
 import { type Sighting, type TrackView, addRows } from "./tracks";
@@ -78,7 +79,7 @@ class VideoState {
       // what cannot be loaded is not tried again and again
       sessionStorage.removeItem(LAST);
       if (this.media?.id !== id) await this.#show(await service.getUpload(id), "video", service.uploadUrl(id));
-      sessionStorage.setItem(LAST, id);
+      keepInTab(LAST, id);
       router.replace(`/video/${id}`);
       if (job) await this.#watch(await service.getJob(job));
       else await this.#restore(id);
@@ -104,7 +105,7 @@ class VideoState {
     }
     this.close();
     [this.media, this.name] = [media, name];
-    sessionStorage.setItem(LAST, media.id);
+    keepInTab(LAST, media.id);
     const rate = media.frame_rate ?? FALLBACK_RATE;
     const frames = media.frames ?? Math.max(1, Math.round((media.duration_seconds ?? 0) * rate));
     const reader = new FrameReader(rate, frames, (frame) => {
@@ -256,7 +257,7 @@ class VideoState {
     if (!this.media) throw new Error("there is no video");
     const text = this.phrase.split(",").map((part) => part.trim()).filter(Boolean);
     this.session = await service.openSession({ video: this.media.id, text });
-    sessionStorage.setItem(STORED + this.media.id, this.session.id);
+    keepInTab(STORED + this.media.id, this.session.id);
     return this.session;
   }
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from workers.engines.concepts.byte_cache import ByteLimitedCache
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.passes import compute_in_passes
 from workers.engines.concepts.sam3.postprocess import (
     LOW_QUALITY,
     RawDetections,
@@ -77,19 +78,7 @@ class MetaGrounding:
 
         An image's features and a phrase's are each there once in a pass, whatever the number of their pairs.
         """
-        detections: list[RawDetections] = []
-        size = self._models.settings.phrase_chunk
-        while len(detections) < len(pairs):
-            chunk = pairs[len(detections) : len(detections) + size]
-            try:
-                detections += self._ground(chunk)
-            except torch.OutOfMemoryError:
-                # fewer pairs at a time, down to one
-                if len(chunk) == 1:
-                    raise
-                size = max(1, len(chunk) // 2)
-                torch.cuda.empty_cache()
-        return detections
+        return compute_in_passes(pairs, self._models.settings.phrase_chunk, self._ground)
 
     def _ground(self, pairs: Sequence[tuple[MetaEmbedding, str]]) -> list[RawDetections]:
         images = list({id(image): image for image, _ in pairs}.values())

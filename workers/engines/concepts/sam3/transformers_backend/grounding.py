@@ -12,6 +12,7 @@ from transformers.models.sam3.modeling_sam3 import (
 )
 
 from workers.engines.concepts.byte_cache import ByteLimitedCache
+from workers.engines.concepts.sam3.passes import compute_in_passes
 from workers.engines.concepts.sam3.postprocess import RawDetections, compute_scores
 from workers.engines.concepts.sam3.preprocess import normalise, resize, to_center_boxes
 from workers.engines.concepts.sam3.settings import Sam3Settings
@@ -147,23 +148,14 @@ class Grounding:
         """The detector's outputs for phrases, each on its image, in order; equal queries run once."""
         keys = [(id(image), text) for image, text in queries]
         unique = dict(zip(keys, queries, strict=True))
-        pending = list(unique)
-        detections: dict[tuple[int, str], RawDetections] = {}
-        start, size = 0, self._chunk
-        while start < len(pending):
-            chunk = pending[start : start + size]
-            images = [unique[key][0] for key in chunk]
-            try:
-                outputs = self._forward(images, [self.encode_phrase(text) for _, text in chunk])
-            except torch.OutOfMemoryError:
-                # fewer phrases at a time, down to one
-                if len(chunk) == 1:
-                    raise
-                size = max(1, len(chunk) // 2)
-                torch.cuda.empty_cache()
-                continue
-            detections.update(zip(chunk, outputs, strict=True))
-            start += len(chunk)
+
+        def compute(chunk: Sequence[tuple[Sam3Embedding, str]]) -> list[RawDetections]:
+            return self._forward(
+                [image for image, _ in chunk], [self.encode_phrase(text) for _, text in chunk]
+            )
+
+        outputs = compute_in_passes(list(unique.values()), self._chunk, compute)
+        detections = dict(zip(unique, outputs, strict=True))
         return [detections[key] for key in keys]
 
     def ground_exemplars(
