@@ -11,6 +11,7 @@ import pytest
 from maquette import Maquette
 from maquette.cli import skips
 from maquette.cli.context import CliContext
+from maquette.cli.dataset.estimate import print_estimate
 from maquette.cli.main import app
 from maquette.contract import Problem
 from maquette.cost_estimate import TRIAL_VIDEOS
@@ -218,6 +219,38 @@ def test_an_estimate_takes_other_videos_for_those_that_cannot_be_used(tmp_path: 
     [job] = service.jobs
     assert len(submitted) == 1 and len(job["videos"]) == len(job["sources"]) == TRIAL_VIDEOS
     assert [Path(item.name).stem for item in skipped] == ["0", "4", "8"][: len(skipped)] and skipped
+
+
+class TimedService(Service):
+    """Its jobs have the times of a trial."""
+
+    TIMING = json.dumps(
+        {"stages": {}, "video_seconds": 9, "passed_seconds": 9, "done_seconds": 3, "done_bytes": 1}
+    ).encode()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if "/artefacts/" in request.url.path:
+            return httpx.Response(200, content=self.TIMING)
+        return super().__call__(request)
+
+    def job(self, number: int) -> dict[str, Any]:
+        job = super().job(number)
+        artefact = {"name": "timing.json", "role": "report", "media_type": "application/json"}
+        artefact |= {"sha256": sha256(self.TIMING).hexdigest(), "bytes": len(self.TIMING)}
+        return {**job, "result": {**job["result"], "artefacts": [artefact]}}
+
+
+def test_an_estimate_says_how_many_videos_are_not_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sizes of uploads and of addresses are not known here."""
+    (tmp_path / "a.mp4").write_bytes(GOOD)
+    videos = [str(tmp_path / "a.mp4"), f"upload:{'1' * 64}", "https://host/b.mp4"]
+    asked = build_plan({"text": "cup", "input": {"videos": videos}})
+    estimate = estimate_plan(client(TimedService()), asked, progress=False)
+    assert (estimate.videos, estimate.unmeasured, estimate.trial_videos) == (1, 2, 1)
+    print_estimate(CliContext(None, None, as_json=False), estimate, workers=1, price=None)
+    assert "not in it: 2 upload(s) or https address(es)" in capsys.readouterr().out
 
 
 def test_a_strict_plan_names_the_first_bad_video(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ LONGEST_MEETING, LONGEST_COURSE = 1.0, 1.0
 MERGED = 0.5
 # by how much (of similarities, 0..1) the other's appearance explains a track better than its own
 TAKEN = 0.175
-# similarities that differ by less do not tell two objects apart
+# similarities that differ by less do not distinguish two objects
 ALIKE = 0.1
 # sizes by which a track is off its own course, and the share of that by which it may be off the other's
 OFF_COURSE, ON_OTHERS_COURSE = 1.0, 0.5

@@ -22,10 +22,14 @@ UNBOUNDED = dict.fromkeys(("publish", "max_seconds", "max_gpu_seconds", "max_dol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanEstimate:
-    """What a plan will take, and the trial that says so."""
+    """What a plan will take, and the trial that says so.
+
+    `videos` are those that it is for; of the others, `unmeasured`, the sizes are not known.
+    """
 
     cost: CostEstimate
     videos: int
+    unmeasured: int
     trial_videos: int
     trial_job: str
 
@@ -59,7 +63,8 @@ def estimate_plan(
     Raises PlanError for a plan of https addresses and uploads alone, whose sizes are not known.
     """
     # sizes are needed, so buckets are listed from here even if workers read them
-    videos = [video for video in collect_videos(plan) if video.bytes is not None]
+    planned = collect_videos(plan)
+    videos = [video for video in planned if video.bytes is not None]
     if not videos:
         raise PlanError("an estimate needs files: sizes of uploads and https addresses are not known")
     chosen = choose_trial_videos(videos)
@@ -73,7 +78,13 @@ def estimate_plan(
     result = job.wait(progress=progress)
     timing = next(artefact for artefact in result.artefacts if artefact.name == "timing.json")
     cost = estimate_cost(json.loads(mq.read(timing)), _total_bytes(trial), _total_bytes(videos))
-    return PlanEstimate(cost=cost, videos=len(videos), trial_videos=len(trial), trial_job=job.id)
+    return PlanEstimate(
+        cost=cost,
+        videos=len(videos),
+        unmeasured=len(planned) - len(videos),
+        trial_videos=len(trial),
+        trial_job=job.id,
+    )
 
 
 def _upload(

@@ -20,7 +20,7 @@ export function findShare(progress: Progress | null | undefined): number | null 
   return progress?.total ? (progress.done ?? 0) / progress.total : null;
 }
 
-// stages that come without a message; others are said as they are called
+// stages that come without a message; others are shown by their own names
 const STAGES: Record<string, string> = {
   batch: "computing",
   bodies: "making bodies",
@@ -28,7 +28,7 @@ const STAGES: Record<string, string> = {
   convert: "converting",
   export: "exporting",
   lift: "making shapes",
-  motion: "following people",
+  motion: "making motions",
   overlay: "drawing the overlay",
   publish: "publishing",
   read: "reading",

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import type { Locator, Page } from "@playwright/test";
 import type { ObjectsResult } from "maquette";
+import { formatRuns } from "../../src/lib/rle";
 import { expect, findPlace, listObjects, makeInput, openSample, report, submitJob, test, uploadFile, url } from "./page";
 import { runPython } from "./processes";
 
@@ -39,30 +40,17 @@ test("the timeline of a ten-minute video is drawn and scrubbed @slow", async ({ 
 
 test("thousands of masks are panned smoothly @slow", async ({ studio: page }) => {
   const canvas = await openSample(page, "breakfast");
-  await page.evaluate(() => {
-    const objects = Array.from({ length: 2000 }, (_, index) => {
-      const [x, y] = [(index % 50) * 16, Math.floor(index / 50) * 15];
-      // a square of 10 × 10 pixels as runs of columns
-      const runs = [x * 600 + y, ...Array.from({ length: 19 }, (_, k) => (k % 2 ? 590 : 10)), 600 * 800];
-      runs[runs.length - 1] = 480_000 - runs.slice(0, -1).reduce((sum, run) => sum + run, 0);
-      const counts = runs.map((run, k) => encode(run - (k > 2 ? (runs[k - 2] ?? 0) : 0))).join("");
-      const box = { x0: x, y0: y, x1: x + 10, y1: y + 10 };
-      return { id: index + 1, color: index + 1, group: null, label: `o${index}`, score: 0.9, box, area: 100, mask: { size: [600, 800], counts }, prompt: null, hidden: false, job: null };
-    });
-    const id = location.hash.split("/")[2];
-    sessionStorage.setItem(`image:${id}`, JSON.stringify({ groups: [], objects, nextId: 2001, nextColor: 2001 }));
-    function encode(value: number): string {
-      let text = "";
-      for (;;) {
-        let byte = value & 31;
-        value >>= 5;
-        const isLast = byte & 16 ? value === -1 : value === 0;
-        if (!isLast) byte |= 32;
-        text += String.fromCharCode(byte + 48);
-        if (isLast) return text;
-      }
-    }
+  const objects = Array.from({ length: 2000 }, (_, index) => {
+    const [x, y] = [(index % 50) * 16, Math.floor(index / 50) * 15];
+    // a square of 10 × 10 pixels as runs of columns
+    const runs = [x * 600 + y, ...Array.from({ length: 19 }, (_, k) => (k % 2 ? 590 : 10))];
+    runs.push(480_000 - runs.reduce((sum, run) => sum + run, 0));
+    const box = { x0: x, y0: y, x1: x + 10, y1: y + 10 };
+    const mask = { size: [600, 800], counts: formatRuns(runs) };
+    return { id: index + 1, color: index + 1, group: null, label: `o${index}`, score: 0.9, box, area: 100, mask, prompt: null, hidden: false, job: null };
   });
+  const stored = JSON.stringify({ groups: [], objects, nextId: 2001, nextColor: 2001 });
+  await page.evaluate((text) => sessionStorage.setItem(`image:${location.hash.split("/")[2]}`, text), stored);
   await page.reload();
   await expect(page.getByText("and 1800 more on the picture")).toBeVisible();
   await page.keyboard.press("h");

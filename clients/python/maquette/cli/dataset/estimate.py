@@ -20,6 +20,7 @@ def print_estimate(cli: CliContext, estimate: PlanEstimate, workers: int, price:
         print_json(
             {
                 "videos": estimate.videos,
+                "unmeasured_videos": estimate.unmeasured,
                 "video_hours": expected.video_hours,
                 "clip_hours": expected.kept_hours,
                 "worker_hours": expected.worker_hours,
@@ -44,6 +45,8 @@ def print_estimate(cli: CliContext, estimate: PlanEstimate, workers: int, price:
     console = PlainConsole()
     console.print(table)
     console.print(f"from a trial on {estimate.trial_videos} video(s); videos unlike them take another time")
+    if estimate.unmeasured:
+        console.print(f"not in it: {estimate.unmeasured} upload(s) or https address(es) of unknown size")
 
 
 def _format_hours(hours: float) -> str:

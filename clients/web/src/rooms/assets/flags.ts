@@ -38,7 +38,7 @@ const SENTENCES: Record<string, string> = {
   depth_ambiguous: "A limb or the trunk may as well point the other way.",
   gravity_disagrees: "The direction of gravity that was given makes everybody lean.",
   low_visibility: "Less than three quarters of the body can be seen well.",
-  contacts_uncertain: "At times it cannot be told whether a foot stands.",
+  contacts_uncertain: "At times it is not certain whether a foot stands.",
   camera_moved: "The camera moved for a while: in these frames its place is not known.",
   gaps_filled: "Frames in which it was not found are filled in.",
   gaps_open: "It was not found for a while: its motion is in several parts.",
