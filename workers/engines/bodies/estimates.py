@@ -9,6 +9,7 @@ from workers.engines.bodies.fit import BodyFit
 from workers.engines.bodies.hands import name_hand
 from workers.engines.bodies.hypotheses import Resolution
 from workers.engines.bodies.kinematics import SHAPE
+from workers.engines.bodies.mask_agreement import BODY, judge_mask
 from workers.engines.bodies.people import VISIBLE, PersonObservation
 from workers.engines.bodies.rig import RELAXED_CURL, Skinner, pose_rig, skin_rig
 from workers.engines.protocols import BodyEstimate, Rig
@@ -26,8 +27,6 @@ TRUNCATED_LANDMARKS, EDGE_PIXELS = 2, 2
 CONTRADICTION, CONTRADICTION_WIDTH, AMBIGUOUS_CONFIDENCE = 2.4, 0.3, 0.75
 # Confidence under which a body is flagged: nearly all wild ones are, and half of those are right.
 LOW_CONFIDENCE = 0.6
-# BlazePose's landmarks of shoulders to wrists and hips to ankles.
-BODY = [*range(11, 17), *range(23, 29)]
 
 
 def estimate_body(
@@ -38,6 +37,7 @@ def estimate_body(
     curls = np.where(np.isfinite(person.curls), person.curls, RELAXED_CURL)
     rig = skinner.rig(fit.state, curls)
     _, joints = pose_rig(rig)
+    vertices = skin_rig(rig)
     distance = np.linalg.norm(fit.pixels - observed.pixels, axis=1)
     pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
     kinematics = skinner.kinematics
@@ -46,7 +46,7 @@ def estimate_body(
     confidence = rate_fit(person, fit, alone)
     return BodyEstimate(
         rig=rig,
-        vertices=skin_rig(rig),
+        vertices=vertices,
         joints=joints,
         keypoint_names=model.landmark_names,
         keypoints_2d=observed.pixels,
@@ -65,7 +65,7 @@ def estimate_body(
         scale_source="prior",
         confidence=confidence,
         reprojection_error=pixels,
-        flags=_find_flags(person, fit, alone, confidence),
+        flags=_find_flags(person, fit, alone, confidence, vertices),
         ambiguous_limbs=alone.ambiguous,
         hands=(name_hand(person.curls[0]), name_hand(person.curls[1])),
     )
@@ -109,7 +109,7 @@ def measure_height(rig: Rig) -> float:
 
 
 def _find_flags(
-    person: PersonObservation, fit: BodyFit, alone: Resolution, certainty: float
+    person: PersonObservation, fit: BodyFit, alone: Resolution, certainty: float, vertices: Floats
 ) -> tuple[str, ...]:
     camera, confidence = person.landmarks.camera, person.landmarks.confidence[BODY]
     flags = ["default_engine", "scale_not_metric"]
@@ -128,8 +128,9 @@ def _find_flags(
         flags.append("depth_ambiguous")
     if certainty < LOW_CONFIDENCE:
         flags.append("low_confidence")
-    if person.misses_mask():
-        flags.append("mask_disagrees")
+    agreement = judge_mask(person, camera.project(vertices))
+    if agreement != "whole":
+        flags.append("occluded" if agreement == "hidden" else "mask_disagrees")
     if person.crowded:
         flags.append("several_people")
     return tuple(flags)

@@ -17,9 +17,6 @@ SAME_PERSON = 0.05
 # Share of the visible landmarks that must lie in the box, and the margin of the box as a share of its sides.
 # Chosen, not measured.
 IN_BOX, BOX_MARGIN = 0.5, 0.15
-# Shoulders to wrists and hips to ankles, and the least share of them in a mask of the same person. Chosen,
-# not measured.
-BODY, IN_MASK = [*range(11, 17), *range(23, 29)], 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,15 +33,6 @@ class PersonObservation:
     score: float
     crowded: bool = False
     curls: Floats = field(default_factory=lambda: np.full((2, 4), np.nan))
-
-    def misses_mask(self) -> bool:
-        """Whether most of the visible landmarks lie outside the mask: it is another person's, or empty."""
-        height, width = self.mask.shape
-        x, y = np.floor(self.landmarks.pixels[BODY]).astype(int).T
-        chosen = (
-            (self.landmarks.confidence[BODY] > VISIBLE) & (x >= 0) & (y >= 0) & (x < width) & (y < height)
-        )
-        return bool(chosen.any()) and float(self.mask[y[chosen], x[chosen]].mean()) < IN_MASK
 
     def lies_in_box(self) -> bool:
         """Whether the visible landmarks lie in the box; those of another person do not."""

@@ -1,7 +1,8 @@
 """The floor as residuals of a fit: feet that stand on it, nothing under it, and a body in balance.
 
 Which foot stands is not decided: the lowest point of the feet is pulled onto the floor, others only from
-nearby (Geman and McClure), and none may sink. The pull towards balance has a Cauchy loss and counts as far as
+nearby (Geman and McClure), and none may sink. A foot that is near the floor does not stand on its edge: it is
+level across, also on tiptoe or on the heel. The pull towards balance has a Cauchy loss and counts as far as
 the legs are straight: who sits or kneels rests on more than the feet.
 """
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from workers.engines.bodies.group.cues import MASS, SUPPORT, find_support
 from workers.engines.bodies.group.stature import estimate_stature
-from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton
+from workers.engines.bodies.kinematics import BodyState, Kinematics, PosedSkeleton, cross
 from workers.engines.bodies.observations import ANKLES, HEELS, HIPS, KNEES, TOES
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,10 @@ Floats = NDArray[np.float64]
 CONTACTS = (*HEELS, *TOES)
 # Deviation in metres of a point that stands on the floor, and where the pull on others levels off.
 CONTACT_METRES, CONTACT_REACH = 0.01, 0.04
+# Deviation in radians of a standing foot from level across. Chosen: ground and shoes are not quite even.
+SOLE_TILT = np.radians(4.0)
+# Deviations from which the loss of a tilt flattens (Cauchy): some stand on uneven ground, or skate. Chosen.
+ROBUST_TILT = 3.0
 # Deviation of the centre of mass from between the feet, in metres: people walk, lunge and throw. Chosen.
 BALANCE_METRES = 0.10
 # Angle of the knee in degrees from which a leg carries the body, and from which it does so alone. Chosen.
@@ -40,20 +45,22 @@ class GroundTerm:
         floor = float(rest.vertices[:, 1].min())
         self._clearance = (rest.landmarks[list(CONTACTS), 1] - floor) / float(np.ptp(rest.vertices[:, 1]))
         self._across = np.eye(3) - np.outer(up, up)
+        self._feet = [kinematics.skeleton.index(name) for name in ("foot_L", "foot_R")]
+        self._carried = kinematics.skeleton.above[self._feet]
+        self._widths = _find_widths(rest.landmarks)
 
     def __call__(self, state: BodyState, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
-        contact = self._contact(state, posed)
-        balance = self._lean(posed)
+        heights = posed.landmarks[list(CONTACTS)] @ self._up + self._offset
+        heights -= self._clearance * estimate_stature(state.shape)
+        parts = self._contact(heights, posed), self._tilt(heights, posed), self._lean(posed)
         return (
-            np.concatenate([contact[0], balance[0]]),
-            np.concatenate([contact[1], balance[1]]),
-            contact[2] + balance[2],
+            np.concatenate([residual for residual, _, _ in parts]),
+            np.concatenate([jacobian for _, jacobian, _ in parts]),
+            sum(cost for _, _, cost in parts),
         )
 
-    def _contact(self, state: BodyState, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
+    def _contact(self, heights: Floats, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
         chosen = list(CONTACTS)
-        heights = posed.landmarks[chosen] @ self._up + self._offset
-        heights -= self._clearance * estimate_stature(state.shape)
         slopes = np.einsum("x,cxp->cp", self._up, posed.jacobian[chosen])
         firm = heights < 0
         firm[int(heights.argmin())] = True
@@ -62,6 +69,20 @@ class GroundTerm:
         cost = WORTH * np.where(firm, scaled, scaled / (1 + near)).sum()
         weight = np.sqrt(WORTH) / CONTACT_METRES * np.where(firm, 1.0, 1 / (1 + near))
         return heights * weight, slopes * weight[:, None], float(cost)
+
+    def _tilt(self, heights: Floats, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
+        """How far from level the feet are across, as far as they are near the floor."""
+        lowest = np.maximum(heights.reshape(2, 2).min(axis=0), 0.0)
+        near = 1 / (1 + (lowest / CONTACT_REACH) ** 2)
+        widths = np.einsum("fab,fb->fa", posed.global_rotations[self._feet], self._widths)
+        residual = widths @ self._up / SOLE_TILT
+        # joints turn about the columns of their global rotations
+        turned = cross(posed.global_rotations.transpose(0, 2, 1)[None], widths[:, None, None]) @ self._up
+        slopes = np.zeros((2, self._size))
+        slopes[:, : turned[0].size] = (turned * self._carried[:, :, None]).reshape(2, -1) / SOLE_TILT
+        weight = np.sqrt(WORTH * near / (1 + residual**2 / ROBUST_TILT**2))
+        cost = float(WORTH * near @ (ROBUST_TILT**2 * np.log1p(residual**2 / ROBUST_TILT**2)))
+        return residual * weight, slopes * weight[:, None], cost
 
     def _lean(self, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
         """The centre of mass against the nearest point between the feet, along the floor."""
@@ -83,6 +104,13 @@ class GroundTerm:
         squared = float(residual @ residual)
         weight = np.sqrt(self._balance / (1 + squared))
         return residual * weight, slope * weight, float(self._balance * np.log1p(squared))
+
+
+def _find_widths(landmarks: Floats) -> Floats:
+    """The unit directions (2, 3) across the left and right foot of landmarks (33, 3) at rest."""
+    lengths = landmarks[list(TOES)] - landmarks[list(HEELS)]
+    widths = np.cross([0.0, 1.0, 0.0], lengths)
+    return np.asarray(widths / np.linalg.norm(widths, axis=1, keepdims=True))
 
 
 def measure_straightness(points: Floats) -> float:
