@@ -1,9 +1,10 @@
 """How much of a dataset is processed: at most so many clips, and no new one after a limit is reached."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from workers.datasets.budget_limits import BudgetLimits
-from workers.datasets.gates.exclusions import build_rejection, exclude_clips
+from workers.datasets.gates.exclusions import build_rejection
 from workers.datasets.protocols import Workspace
 from workers.datasets.schema import ClipRow, DecisionRow
 from workers.datasets.stopwatch import Stopwatch
@@ -59,17 +60,19 @@ class StopPoint:
         return self._limit if finished == self._clips else None
 
 
-def choose_evenly(clips: Sequence[ClipRow], most: int | None) -> set[str]:
-    """At most so many of the clips that passed, spread evenly."""
-    passed = [row.clip for row in clips if row.kept]
-    if most is None or len(passed) <= most:
-        return set(passed)
-    return {passed[index * len(passed) // most] for index in range(most)}
+def choose_evenly(clips: Iterable[ClipRow], most: int) -> set[str]:
+    """At most so many of the clips that passed, spread evenly; `clips` are read twice."""
+    count = sum(row.kept for row in clips)
+    most = min(most, count)
+    places = {index * count // most for index in range(most)}
+    passed = (row.clip for row in clips if row.kept)
+    return {clip for place, clip in enumerate(passed) if place in places}
 
 
 def exclude_unchosen(
     clips: Sequence[ClipRow], chosen: Collection[str], limit: float, policy: str
-) -> tuple[list[ClipRow], list[DecisionRow]]:
+) -> tuple[Iterator[ClipRow], Iterator[DecisionRow]]:
     """The clips, of which only the chosen ones are kept, and a decision for each other one."""
-    others = [row.clip for row in clips if row.kept and row.clip not in chosen]
-    return exclude_clips(clips, others), [build_rejection(clip, GATE, policy, limit=limit) for clip in others]
+    others = (row.clip for row in clips if row.kept and row.clip not in chosen)
+    remaining = (replace(row, kept=row.kept and row.clip in chosen) for row in clips)
+    return remaining, (build_rejection(clip, GATE, policy, limit=limit) for clip in others)

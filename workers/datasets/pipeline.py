@@ -66,8 +66,8 @@ class Pipeline:
         clips, decisions = list(plan.clips), list(plan.decisions)
         if results.limit is not None:
             tried = {record.clip for record in results.records} | results.failed.keys()
-            clips, over_budget = budget.exclude_unchosen(clips, tried, results.limit, policy)
-            decisions += over_budget
+            remaining, over_budget = budget.exclude_unchosen(clips, tried, results.limit, policy)
+            clips, decisions = list(remaining), [*decisions, *over_budget]
         clips, failed = failures.exclude_failed(clips, results.failed, policy)
         return replace(plan, clips=tuple(clips), decisions=(*decisions, *failed))
 

@@ -1,7 +1,7 @@
 """What a version holds, counted: totals, what gates rejected, and the funnel."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from maquette.contract.datasets import FunnelStep
@@ -30,18 +30,21 @@ def compute_totals(rows: RowsByTable, tables: Mapping[str, Sequence[FileEntry]])
 
 def count_rejected(rows: RowsByTable) -> dict[str, int]:
     """The number of clips, tracks and captions that failed, by gate."""
-    standing = list_standing(rows["decisions"])
+    standing = iterate_standing(rows["decisions"])
     return dict(sorted(Counter(row.gate for row in standing if not row.passed).items()))
 
 
 def list_standing(decisions: Sequence[DecisionRow]) -> list[DecisionRow]:
     """The decisions without those that a person overruled, who kept the clip or track all the same."""
+    return list(iterate_standing(decisions))
+
+
+def iterate_standing(decisions: Sequence[DecisionRow]) -> Iterator[DecisionRow]:
+    """What `list_standing` returns, one after the other; the decisions are read twice."""
     kept = {(row.clip, row.track) for row in decisions if row.gate == REVIEW_GATE and row.passed}
-    return [
-        row
-        for row in decisions
-        if row.passed or row.gate == CAPTION_GATE or (row.clip, row.track) not in kept
-    ]
+    for row in decisions:
+        if row.passed or row.gate == CAPTION_GATE or (row.clip, row.track) not in kept:
+            yield row
 
 
 def build_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
@@ -54,7 +57,7 @@ def build_plan_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
     clips = rows["clips"]
     decoded_frames = sum(row.frames for row in rows["sources"])
     planned_frames = sum(row.frames for row in clips)
-    decisions = [row for row in _list_gates(rows) if row.track is None]
+    decisions = (row for row in _iterate_gates(rows) if row.track is None)
     return (
         FunnelStep(stage="shots", unit="frames", given=decoded_frames, kept=planned_frames),
         *_build_gate_steps("clips", len(clips), decisions),
@@ -67,7 +70,7 @@ def build_clip_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
     kept_clips = sum(row.kept for row in clips)
     clips_with_tracks = len({row.clip for row in tracks})
     kept_captions = sum(row.kept is not False for row in captions)
-    decisions = [row for row in _list_gates(rows) if row.track is not None]
+    decisions = (row for row in _iterate_gates(rows) if row.track is not None)
     return (
         FunnelStep(stage="found", unit="clips", given=kept_clips, kept=clips_with_tracks),
         *_build_gate_steps("tracks", len(tracks), decisions),
@@ -75,16 +78,21 @@ def build_clip_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
     )
 
 
-def _list_gates(rows: RowsByTable) -> list[DecisionRow]:
-    return [row for row in list_standing(rows["decisions"]) if row.gate != CAPTION_GATE]
+def _iterate_gates(rows: RowsByTable) -> Iterator[DecisionRow]:
+    return (row for row in iterate_standing(rows["decisions"]) if row.gate != CAPTION_GATE)
 
 
-def _build_gate_steps(unit: str, count: int, decisions: Sequence[Any]) -> list[FunnelStep]:
+def _build_gate_steps(unit: str, count: int, decisions: Iterable[DecisionRow]) -> list[FunnelStep]:
     """One step per gate, in the order of the gates; what an earlier gate rejected does not reach the next."""
+    failed: dict[str, set[tuple[str, int | None]]] = {}
+    for row in decisions:
+        own = failed.setdefault(row.gate, set())
+        if not row.passed:
+            own.add((row.clip, row.track))
     steps: list[FunnelStep] = []
     rejected: set[tuple[str, int | None]] = set()
-    for gate in dict.fromkeys(row.gate for row in decisions):
+    for gate, own in failed.items():
         given = count - len(rejected)
-        rejected |= {(row.clip, row.track) for row in decisions if row.gate == gate and not row.passed}
+        rejected |= own
         steps.append(FunnelStep(stage=gate, unit=unit, given=given, kept=count - len(rejected)))
     return steps

@@ -32,15 +32,18 @@ def write_splat_fields(fields: NDArray[np.float32], harmonics: NDArray[np.float3
     """A PLY from encoded values (N, 17) in the order of `FIELDS`, bit for bit, and coefficients (N, K, 3)."""
     if fields.ndim != 2 or fields.shape[1] != len(FIELDS):
         raise ValueError(f"fields must have shape (N, {len(FIELDS)}), got {fields.shape}")
-    names, columns = list(FIELDS), [fields]
+    names, width = list(FIELDS), 0 if harmonics is None else harmonics.shape[1]
+    names[COLOR_END:COLOR_END] = [f"f_rest_{index}" for index in range(3 * width)]
+    table = np.empty((len(fields), len(names)), dtype="<f4")
+    table[:, :COLOR_END], table[:, COLOR_END + 3 * width :] = fields[:, :COLOR_END], fields[:, COLOR_END:]
     if harmonics is not None:
-        rest = harmonics.transpose(0, 2, 1).reshape(len(fields), -1)
-        names[COLOR_END:COLOR_END] = [f"f_rest_{index}" for index in range(rest.shape[1])]
-        columns = [fields[:, :COLOR_END], rest, fields[:, COLOR_END:]]
+        for channel in range(3):
+            start = COLOR_END + channel * width
+            table[:, start : start + width] = harmonics[:, :, channel]
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(fields)}"]
     header += [f"property float {name}" for name in names]
     header.append("end_header\n")
-    return "\n".join(header).encode("ascii") + np.concatenate(columns, axis=1, dtype="<f4").tobytes()
+    return b"".join(("\n".join(header).encode("ascii"), table.data))
 
 
 def read_splat_fields(data: bytes) -> NDArray[np.float32]:

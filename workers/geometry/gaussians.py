@@ -96,7 +96,7 @@ def sanitize(
     if harmonics is None:
         colors = np.clip(colors, 0, 1)
     else:
-        harmonics = harmonics[keep].astype(np.float32)
+        harmonics = harmonics[keep].astype(np.float32, copy=False)
     rotations, norms = splat.rotations[keep], norms[keep]
     off = np.abs(norms - 1) > UNIT_TOLERANCE
     rotations = np.where(off[:, None], rotations / norms[:, None], rotations).astype(np.float32)

@@ -34,7 +34,7 @@ Indices = NDArray[np.int64]
 class Neighbours:
     """For each clip the distance to the nearest near earlier clip of another shot (64: none), and links."""
 
-    distances: tuple[float, ...]
+    distances: NDArray[np.float64]
     links: tuple[tuple[int, int], ...]
 
 
@@ -60,7 +60,7 @@ def find_neighbours(shot: Indices, signatures: NDArray[np.uint64], reach: float 
     np.minimum.at(distances, later, means)
     linked = means <= LINKED
     links = sorted(zip(later[linked].tolist(), earlier[linked].tolist(), strict=True))
-    return Neighbours(tuple(distances.tolist()), tuple(links))
+    return Neighbours(distances, tuple(links))
 
 
 def _find_near_pairs(

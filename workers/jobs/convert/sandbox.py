@@ -10,10 +10,11 @@ from maquette.contract import AssetFormat, AssetPart
 from media.limits import MediaLimits
 from media.sandbox import Sandbox
 
-# What a conversion may take beside its code: a GLB takes six times its file, an SPZ 16 times. Five million
-# Gaussians of any format fit, as does every mesh of 256 MiB.
+# What a conversion may take beside its code: a GLB takes six times its file, an SPZ 16 times, and a SOG with
+# harmonics of degree 3, which has 15 bytes per Gaussian, 72 times (a million Gaussians, written as PLY). Five
+# million Gaussians of any format fit, as does every mesh of 256 MiB.
 MEMORY_SLACK = 1 << 30
-MEMORY_PER_BYTE = 16
+MEMORY_PER_BYTE = 80
 MAX_MEMORY = 8 << 30
 # Longest reading or writing of one file; five million Gaussians take a minute as SOG.
 CONVERT_SECONDS = 600.0

@@ -282,6 +282,7 @@ def test_a_depth_map_of_one_value_says_how_far_away_the_object_is_and_no_more():
     image = np.zeros((*mask.shape, 3), np.uint8)
     asset = ENGINE.reconstruct(image, mask, depth=np.full_like(depth, 1.5))
     assert asset.scale_source == "metric"
+    assert "depth_distance_only" in asset.flags and "depth_unusable" not in asset.flags
     assert_closed(asset.mesh)
     points = asset.pose.apply(asset.mesh.vertices)
     assert points[:, 2].min() < 1.5 < points[:, 2].max()

@@ -54,7 +54,7 @@ def reconstruct_view(
         scale_source="metric" if surface.is_metric else "relative",
         confidence=rate_confidence(view, fit.name, surface, iou, uses_depth=uses_depth),
         silhouette_iou=iou,
-        flags=_list_flags(view, prior, fit, surface, iou),
+        flags=_list_flags(view, prior, fit, surface, iou, uses_depth=uses_depth),
         photo=build_photo_texture(image, view.mask, surface.pixels),
     )
 
@@ -74,7 +74,7 @@ def explain_view(view: MaskView, prior: LabelPrior) -> tuple[ShapeFit, Surface, 
 
 
 def _list_flags(
-    view: MaskView, prior: LabelPrior, fit: ShapeFit, surface: Surface, iou: float
+    view: MaskView, prior: LabelPrior, fit: ShapeFit, surface: Surface, iou: float, *, uses_depth: bool
 ) -> tuple[str, ...]:
     conditions = {
         "default_engine": True,
@@ -86,6 +86,7 @@ def _list_flags(
         "tiny_mask": is_tiny(view),
         "low_iou": iou < LOW_IOU,
         "depth_unusable": view.depth is not None and not surface.is_metric,
+        "depth_distance_only": surface.is_metric and not uses_depth,
         "shape_prior": fit.name == "inflated" and prior.thickness is not None,
         f"shape_{fit.name}": fit.name != "inflated",
     }

@@ -22,6 +22,7 @@ const SENTENCES: Record<string, string> = {
   shape_turned: "It was taken for something round, as from a lathe.",
   multiple_components: "Its mask has several parts: all stand at one depth.",
   depth_unusable: "The depth map did not help: its shape was made without.",
+  depth_distance_only: "The depth map is too noisy for a shape: it gives the distance alone.",
   depth_unit_assumed: "The unit of the depth map was not given: it was assumed.",
   size_implausible: "Things of this name have another size: look at the unit of the depth map.",
   from_one_view: "Made from one view alone.",
