@@ -15,6 +15,7 @@ BENCHES = (
     Bench("bodies.fit", "stages and joint errors of the default bodies engine"),
     Bench("bodies.hands", "drawn hands from many sides: which are read, as open, relaxed or fists"),
     Bench("bodies.motion", "smoothing of motions against known ground truth, and its cost per frame"),
+    Bench("bodies.real_outputs", "the default bodies engine against four real outputs of SAM 3D Body"),
     Bench("bodies.scenes", "drawn people of all ages on a floor: errors of joints, height, trunk and floor"),
     Bench("bodies.walking", "feet that slide while they stand, on drawn motions, before and after planting"),
     Bench("concepts.crossings", "the default tracker on look-alikes that cross or bounce"),
