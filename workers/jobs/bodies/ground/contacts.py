@@ -31,8 +31,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 BLOCK = 900
 # Frames per second from which neighbouring frames repeat each other's evidence.
 FULL_RATE = 30.0
-# Frames per second of which contacts are decided: the time per frame grows with the rate (4 ms at 30, 9 at 60,
-# 17 at 120), and at 120 every second frame gives the same skating (bench `bodies.walking`, seed 20).
+# Frames per second of which contacts are decided: the time per frame grows with the rate (4 ms at 30, 9 at
+# 60, 17 at 120), and at 120 every second frame gives the same skating (bench `bodies.walking`, seed 20).
 MOST_RATE = 60.0
 # How often the noise is measured again with the phases that were found with it.
 ROUNDS = 2
