@@ -36,9 +36,10 @@ def score_tracks(
     length frames; seen_seconds null for a clip of one frame; visible_fraction of its span; area pixels
     (median); area_share of the frame (median); truncation share of the outline on the border of the image
     (mean); flicker share of the mask that changes for one frame alone where the image does not (mean), and of
-    the time that is lost in gaps of up to 0.125 s; id_switch count; reidentification similarity (0..1) over
-    the worst longer gap, null without one; box_mask IoU (median) of the engine's box with the mask's own. For
-    every suspected switch and merge there is a row with its moment, from the first frame of the clip on.
+    the time that is lost in gaps of up to 0.125 s, null where no image can be compared; id_switch count;
+    reidentification similarity (0..1) over the worst longer gap, null without one; box_mask IoU (median) of
+    the engine's box with the mask's own. For every suspected switch and merge there is a row with its moment,
+    from the first frame of the clip on.
     """
     interval = float(np.median(np.diff(times))) if len(times) > 1 else None
     paths = {track: TrackPath(own, times) for track, own in stats.items()}
