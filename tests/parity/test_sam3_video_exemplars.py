@@ -25,7 +25,7 @@ PLAIN = TrackPrompts(("cat", "dog"))
 PROMPTS = TrackPrompts(("cat", "dog"), exemplars=EXEMPLARS)
 
 
-def record(engine: Sam3Concepts, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+def record(engine: Sam3Concepts) -> list[tuple[Any, Any]]:
     """The labels that each forward of the detector is given, and its scores."""
     seen: list[tuple[Any, Any]] = []
     detector = engine._loaded.model.detector_model
@@ -34,20 +34,17 @@ def record(engine: Sam3Concepts, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
         scores = out.pred_logits.sigmoid() * out.presence_logits.sigmoid()
         seen.append((given.get("input_boxes_labels"), scores))
 
-    handle = detector.register_forward_hook(see, with_kwargs=True)
-    monkeypatch.setattr(engine, "close", handle.remove, raising=False)
+    detector.register_forward_hook(see, with_kwargs=True)
     return seen
 
 
 @pytest.mark.parametrize("padded", [False, True])
-def test_the_detector_sees_the_boxes_of_a_phrase_on_their_frame_alone(
-    monkeypatch: pytest.MonkeyPatch, padded: bool
-) -> None:
+def test_the_detector_sees_the_boxes_of_a_phrase_on_their_frame_alone(padded: bool) -> None:
     engine = make_batched_engine(1, pad_geometry=padded)
     handle = engine.embed(frame(SHOWN).image, "frame")
     shown = [ExemplarBox(handle, each.box, each.label) for each in EXEMPLARS]
     expected = engine._grounding.ground_exemplars(handle, "cat", shown)
-    seen = record(engine, monkeypatch)
+    seen = record(engine)
     whole(engine, PROMPTS, SHOWN + 2)
     given = [None if labels is None else labels.tolist() for labels, _ in seen]
     plain = [[-10]] if padded else None

@@ -37,7 +37,7 @@ def detect(places: np.ndarray, seconds: np.ndarray) -> Contacts:
     return detect_contacts(places, seconds, np.tile([0.0, 5.0, -0.6], (len(seconds), 1)))
 
 
-@pytest.mark.parametrize("rate", [10, 15, 30, 0])
+@pytest.mark.parametrize("rate", [10, 15, 30, 0, pytest.param(100, marks=pytest.mark.slow)])
 def test_stands_are_found_at_every_frame_rate(rate: int) -> None:
     uneven = np.cumsum(np.random.default_rng(2).choice([1 / 30, 1 / 15, 1 / 10], 22))
     seconds = np.arange(round(1.4 * rate)) / rate if rate else uneven

@@ -74,10 +74,10 @@ class GroundTerm:
         """How far from level the feet are across, as far as they are near the floor."""
         lowest = np.maximum(heights.reshape(2, 2).min(axis=0), 0.0)
         near = 1 / (1 + (lowest / CONTACT_REACH) ** 2)
-        widths = np.einsum("fab,fb->fa", posed.global_rotations[self._feet], self._widths)
+        widths = (posed.global_rotations[self._feet] @ self._widths[:, :, None])[:, :, 0]
         residual = widths @ self._up / SOLE_TILT
-        # joints turn about the columns of their global rotations
-        turned = cross(posed.global_rotations.transpose(0, 2, 1)[None], widths[:, None, None]) @ self._up
+        # joints turn about the columns of their global rotations: (axis x width) . up = axis . (width x up)
+        turned = np.tensordot(cross(widths, self._up), posed.global_rotations, (1, 1))
         slopes = np.zeros((2, self._size))
         slopes[:, : turned[0].size] = (turned * self._carried[:, :, None]).reshape(2, -1) / SOLE_TILT
         weight = np.sqrt(WORTH * near / (1 + residual**2 / ROBUST_TILT**2))
