@@ -1,14 +1,17 @@
 """Rows in a temporary file are read back as they were, wherever blocks begin."""
 
 import math
+import tracemalloc
 from dataclasses import replace
+from random import Random
 
 import pytest
 
+from workers.datasets import spooled_rows
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.compact_ints import CompactInts
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow
-from workers.datasets.spooled_rows import BLOCK, IN_MEMORY, SpooledRows, spool_table
+from workers.datasets.spooled_rows import BLOCK, SpooledRows, spool_table
 
 CLIP = ClipRow(
     clip="a",
@@ -105,10 +108,22 @@ def test_rows_can_be_read_twice_at_once_and_between_additions() -> None:
     assert list(spooled) == list(range(4 * BLOCK))
 
 
-def test_rows_beyond_memory_lie_in_a_file() -> None:
-    # digits of irregular numbers hardly compress
+def test_rows_lie_in_a_file_and_not_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    block, in_memory = 32, 1 << 16
+    monkeypatch.setattr(spooled_rows, "BLOCK", block)
+    monkeypatch.setattr(spooled_rows, "IN_MEMORY", in_memory)
+    # random digits hardly compress
+    random, width, count = Random(0), 300, 100 * block
+    first = random.randbytes(width).hex()
     spooled = SpooledRows[str](str, str)
-    wide = [str(pow(3, 5_000 + number)) for number in range(2 * BLOCK)]
-    spooled.extend(wide)
-    assert sum(map(len, wide)) > 2 * IN_MEMORY
-    assert spooled[BLOCK + 7] == wide[BLOCK + 7] and list(spooled) == wide
+    spooled.append(first)
+    tracemalloc.start()
+    try:
+        spooled.extend(random.randbytes(width).hex() for _ in range(count - 1))
+        assert sum(map(len, spooled)) == 2 * width * count > 1_900_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # zlib alone takes some 300 kB
+    assert peak < 800_000
+    assert spooled[0] == first
