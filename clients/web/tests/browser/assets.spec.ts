@@ -79,6 +79,8 @@ test("a person becomes a body with a rig @slow", async ({ studio: page }) => {
   test.setTimeout(240_000);
   const file = { name: "person.png", mimeType: "image/png", buffer: makeInput("person", "person.png") };
   await page.locator('input[type="file"]').first().setInputFiles(file);
+  // nothing is searched before the picture is there
+  await expect(page.getByRole("application", { name: /person\.png/ })).toBeVisible();
   await page.getByLabel("Find everything that is").fill("person");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(1);

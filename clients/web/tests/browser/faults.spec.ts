@@ -12,9 +12,12 @@ test("a killed worker is replaced, and the page says what happened @slow", async
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(1);
   await page.getByRole("button", { name: "Make 3D" }).click();
-  await expect(page.getByRole("status").filter({ hasText: /\d+ of \d+|mesh|shape|splat/ }).first()).toBeVisible({ timeout: 60_000 });
-  killWorker();
+  await page.waitForURL(/job_[0-9a-f]+/);
   const id = /job_[0-9a-f]+/.exec(page.url())?.[0];
+  const readState = async () => ((await (await page.request.get(`${url()}/v1/jobs/${id}`)).json()) as { state: string }).state;
+  // an idle machine is done within seconds
+  await expect.poll(readState, { intervals: [20], timeout: 60_000 }).toBe("running");
+  killWorker();
   await page.goto(`${url()}/#/jobs/${id}`);
   await expect(page.getByText("queued: its worker was lost, and another one goes on")).toBeVisible({ timeout: 90_000 });
   await expect(page.getByText("succeeded").first()).toBeVisible({ timeout: 240_000 });
