@@ -48,6 +48,11 @@ class Camera:
         y = (pixels[..., 1] - self.cy) / self.fy * depth
         return np.stack([x, y, depth], axis=-1)
 
+    @property
+    def focal_length(self) -> float:
+        """The geometric mean of fx and fy in pixels."""
+        return float(np.sqrt(self.fx * self.fy))
+
     def matrix(self) -> NDArray[np.float64]:
         """The 3x3 intrinsics matrix K."""
         return np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]], dtype=np.float64)

@@ -1,6 +1,7 @@
 """The default object engine: shapes from masks, on the CPU, with a small learned prior."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,12 +82,7 @@ class DefaultObjects:
 
         The object frame has the world's up as +y, guessed from the cameras, and +z towards the first one.
         """
-
-        def single_view(
-            image: Rgb, mask: Mask, view: PosedCamera, depth: NDArray[np.float32] | None = None
-        ) -> ObjectAsset:
-            return self.reconstruct(image, mask, camera=view.camera, depth=depth, label=label, seed=seed)
-
+        single_view = partial(self.reconstruct, label=label, seed=seed)
         return reconstruct_views(
             frames, masks, cameras, single_view, self._multi_view, seed=seed, metric=metric
         )

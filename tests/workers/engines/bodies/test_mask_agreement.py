@@ -1,4 +1,4 @@
-"""Masks of somebody else, of a thing in front, and of what such a thing leaves of a person are told apart."""
+"""Masks of somebody else, of a thing in front, and of what it leaves of a person are distinguished."""
 
 from collections.abc import Sequence
 

@@ -44,7 +44,7 @@ def bound_depth(
     view = views.cameras[reference]
     narrow = arc < NARROW_ARC
     depth = _sweep_depth(hull, views, reference, centre)
-    asset = single_view(views.images[reference], views.masks[reference], view, depth)
+    asset = single_view(views.images[reference], views.masks[reference], camera=view.camera, depth=depth)
     vertices = asset.pose.apply(asset.mesh.vertices)
     if asset.scale_source != "metric":
         vertices = vertices * _find_scale(vertices, view, centre)

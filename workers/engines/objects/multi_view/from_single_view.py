@@ -51,7 +51,7 @@ def reconstruct_from_best_view(
     `low_iou`, and `confidence` is `confidence_per_iou` times that.
     """
     best = _find_best_view(views)
-    asset = single_view(views.images[best], views.masks[best], views.cameras[best])
+    asset = single_view(views.images[best], views.masks[best], camera=views.cameras[best].camera)
     world_from_object = fit_scale(asset.mesh, asset.pose, views, best)
     points = world_from_object.apply(asset.mesh.vertices)
     iou = mean_silhouette_iou(points, asset.mesh.faces, views)

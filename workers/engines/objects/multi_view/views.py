@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from workers.engines.protocols import Mask, ObjectAsset, RequestRefused, Rgb, ViewsReport
 from workers.geometry.borders import touches_border
+from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import silhouette
 from workers.geometry.overlap import mask_iou
 from workers.geometry.posed_cameras import PosedCamera
@@ -27,7 +28,7 @@ class SingleViewReconstructor(Protocol):
     """Reconstructs the object from one view."""
 
     def __call__(
-        self, image: Rgb, mask: Mask, view: PosedCamera, depth: NDArray[np.float32] | None = None, /
+        self, image: Rgb, mask: Mask, *, camera: Camera, depth: NDArray[np.float32] | None = None
     ) -> ObjectAsset:
         """`depth` (H, W) is z in the world's unit where other views determine it, NaN elsewhere."""
         ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,12 +175,7 @@ class Sam3dObjects:
 
         Raises what `reconstruct` does, and RequestRefused `too_few_views`.
         """
-
-        def single_view(
-            image: Rgb, mask: Mask, view: PosedCamera, depth: NDArray[np.float32] | None = None
-        ) -> ObjectAsset:
-            return self.reconstruct(image, mask, camera=view.camera, depth=depth, label=label, seed=seed)
-
+        single_view = partial(self.reconstruct, label=label, seed=seed)
         views = select_views(frames, masks, cameras)
         return reconstruct_from_best_view(views, single_view, seed=seed, metric=metric, low_iou=LOW_IOU)
 

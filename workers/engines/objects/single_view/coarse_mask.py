@@ -36,10 +36,6 @@ class CoarseMask:
         """The share of the filled mask that was a hole."""
         return float(self.holes.sum() / max(int(self.mask.sum()), 1))
 
-    def focal_length(self) -> float:
-        """The geometric mean of the camera's focal lengths, in samples."""
-        return float(np.sqrt(self.camera.fx * self.camera.fy))
-
     def pixels(self) -> NDArray[np.int64]:
         """The (x, y) indices (N, 2) of the mask's samples."""
         ys, xs = np.nonzero(self.mask)

@@ -38,8 +38,6 @@ USUAL_PITCH = 25.0
 PITCH_DEVIATION, ROLL_DEVIATION, LOG_SIDE_DEVIATION = 30.0, 8.0, 3.0
 # A covered sample's edge lies this far beyond its centre, in samples, in the mean over directions.
 HALF_SAMPLE = 0.4
-# Rounds in which what pixels lose of a box's outline is measured on the fit itself.
-PIXEL_ROUNDS = 1
 # Squares along each edge of a side of the mesh, so that vertex colours have room.
 DIVISIONS = 16
 # Corners of the six sides, in order around each, counter-clockwise from outside.
@@ -107,7 +105,7 @@ def fit_cuboid(coarse: CoarseMask) -> Cuboid:
     """The box that matches the mask's convex hull best, at about z = 1."""
     hull, normals, support = _measure_support(coarse)
     centre = (hull.min(axis=0) + hull.max(axis=0)) / 2
-    size = float(np.ptp(hull, axis=0).max()) / coarse.focal_length()
+    size = float(np.ptp(hull, axis=0).max()) / coarse.camera.focal_length
 
     def residuals(values: Array) -> Array:
         return _compute_residuals(values, coarse, normals, support, size)
@@ -130,9 +128,9 @@ def refine_cuboid(cuboid: Cuboid, view: MaskView) -> Cuboid | None:
         return None
     _, normals, support = _measure_support(coarse)
     corners = refine_box(cuboid.corners, coarse, normals, support, rays, measured)
-    for _ in range(PIXEL_ROUNDS):
-        lost = _measure_lost_support(corners, view, normals)
-        corners = refine_box(corners, coarse, normals, support + lost, rays, measured)
+    # what pixels lose of a box's outline is known once there is a box
+    lost = _measure_lost_support(corners, view, normals)
+    corners = refine_box(corners, coarse, normals, support + lost, rays, measured)
     return Cuboid(corners, cuboid.iou)
 
 
@@ -145,7 +143,7 @@ def _measure_lost_support(corners: Array, view: MaskView, normals: Array) -> Arr
     own = resample_mask(drawn, view.camera)
     _, _, support = _measure_support(own)
     exact = (own.camera.project(corners) @ normals).max(axis=0)
-    return np.asarray((exact - support) * view.coarse.focal_length() / own.focal_length())
+    return np.asarray((exact - support) * view.coarse.camera.focal_length / own.camera.focal_length)
 
 
 def _measure_support(coarse: CoarseMask) -> tuple[Array, Array, Array]:

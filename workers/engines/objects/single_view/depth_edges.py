@@ -38,7 +38,7 @@ def find_own_depth(depth: NDArray[np.float32], mask: Mask, camera: Camera) -> Ma
     if not usable.any():
         return own
     deep = cv2.distanceTransform(np.pad(inside, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1] > EDGE_PIXELS
-    size = max(x1 - x0, y1 - y0) / float(np.sqrt(camera.fx * camera.fy)) * float(np.median(values[usable]))
+    size = max(x1 - x0, y1 - y0) / camera.focal_length * float(np.median(values[usable]))
     kept = usable & deep
     rows, columns = np.nonzero(usable & ~deep)
     kept[rows, columns] = _resemble_object(values, inside, deep, rows, columns, RESEMBLANCE * size)

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from workers.engines.objects.single_view.depth_noise import FINE_NOISE, estimate_noise
 from workers.engines.objects.single_view.mask_view import MaskView
 
 Array = NDArray[np.float64]
@@ -14,6 +13,8 @@ REACH_PIXELS = 1.0
 # A measured value is believed up to so many expected errors away from the prediction, and within bounds in
 # sizes of the object.
 TRUSTED_ERRORS, LEAST_TRUSTED, MOST_TRUSTED = 6.0, 0.4, 0.6
+# Noise in sizes of the object up to which each value stands for itself: sensors' is about 0.01.
+FINE_NOISE = 0.01
 # Neighbours over which what was measured corrects the prediction in holes and at the rim, and over which a
 # noisy map is averaged.
 NEIGHBOURS, NOISY_NEIGHBOURS = 8, 32
@@ -35,7 +36,7 @@ def fuse_depth(
     if int(known.sum()) < 3:
         return None
     scale, believed = _fit_scale(measured, front, known, error, extent)
-    shift = spread_residuals(measured - scale * front, believed, pixels, estimate_noise(view))
+    shift = spread_residuals(measured - scale * front, believed, pixels, view.depth_noise)
     fused = scale * front + shift
     return fused, np.maximum(scale * back, fused)
 

@@ -47,7 +47,7 @@ def inflate(view: MaskView, factor: float) -> Surface:
         front, back, rim = measured.front, measured.back, measured.rim
     else:
         half = thickness.at(sheet.points[: sheet.inner])
-        front, back = symmetric_depths(half, float(np.sqrt(view.camera.fx * view.camera.fy)))
+        front, back = symmetric_depths(half, view.camera.focal_length)
         rim = np.ones(len(sheet.points) - sheet.inner)
     closed = close_sheet(sheet, view.camera, front, back, rim)
     return surface_from_closed_sheet(closed, thickness, is_metric=measured is not None)

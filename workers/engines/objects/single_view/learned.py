@@ -170,9 +170,8 @@ def _round_rim(
     distance = thickness.distance(sheet.points)
     distance[sheet.inner :] = 0.0
     across = np.maximum(back - front, MIN_THICKNESS * crop.extent * float(np.median(front)))
-    focal_length = float(np.sqrt(view.camera.fx * view.camera.fy))
     steps = MEASURED_RIM_STEPS if is_measured else RIM_STEPS
-    width = np.minimum(steps * thickness.lattice.step, across / 2 / front * focal_length)
+    width = np.minimum(steps * thickness.lattice.step, across / 2 / front * view.camera.focal_length)
     share = np.sqrt(1 - (1 - np.clip(distance / np.maximum(width, 1e-9), 0, 1)) ** 2)
     if is_measured:
         return front, front + across * share

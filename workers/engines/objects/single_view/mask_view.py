@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou, resample_mask
 from workers.engines.objects.single_view.depth_edges import find_own_depth
+from workers.engines.objects.single_view.depth_noise import estimate_noise
 from workers.engines.objects.single_view.outline import Lattice, clean_mask, fit_lattice
 from workers.engines.protocols import Mask, Rgb
 from workers.geometry.borders import touches_border
@@ -18,6 +19,8 @@ from workers.geometry.overlap import mask_iou
 
 # Pixels below which a mask's outline is too rough to tell parametric shapes apart. Chosen, not measured.
 MIN_PARAMETRIC_PIXELS = 400
+# Values of its own depth that an object needs, in pixels and as a share of the mask. Chosen, not measured.
+MIN_DEPTH_PIXELS, MIN_DEPTH_SHARE = 16, 0.02
 # Longest side, in pixels, at which IoU is measured in full; beyond it every n-th pixel centre is compared.
 MEASURED_SIDE = 512
 
@@ -77,8 +80,23 @@ class MaskView:
         """The longer side of the mask's extent in metres, at the median of the object's own depth."""
         assert self.depth is not None
         x0, y0, x1, y1 = mask_extent(self.mask)
-        focal_length = float(np.sqrt(self.camera.fx * self.camera.fy))
-        return max(x1 - x0, y1 - y0) / focal_length * float(np.median(self.depth[self.own_depth]))
+        distance = float(np.median(self.depth[self.own_depth]))
+        return max(x1 - x0, y1 - y0) / self.camera.focal_length * distance
+
+    @cached_property
+    def has_depth(self) -> bool:
+        """Whether the map has enough values of the object to say anything about it."""
+        return int(self.own_depth.sum()) >= max(MIN_DEPTH_PIXELS, MIN_DEPTH_SHARE * int(self.mask.sum()))
+
+    @cached_property
+    def depth_noise(self) -> float:
+        """The standard deviation of single values of the depth in sizes of the object.
+
+        Infinite where the map has too few values of the object, or one value everywhere.
+        """
+        if self.depth is None or not self.has_depth:
+            return np.inf
+        return estimate_noise(self.depth, self.own_depth) / self.measured_size
 
     @property
     def is_parametric(self) -> bool:

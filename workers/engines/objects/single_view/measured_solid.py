@@ -11,7 +11,6 @@ from scipy import ndimage
 
 from workers.engines.objects.single_view.closed_sheet import close_sheet
 from workers.engines.objects.single_view.depth_fusion import read_depth, spread_residuals
-from workers.engines.objects.single_view.depth_noise import estimate_noise
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.relaxation import spread_evenly
 from workers.engines.objects.single_view.surface import Surface, surface_from_closed_sheet
@@ -43,7 +42,7 @@ def build_measured_solid(vertices: Array, faces: NDArray[np.int64], axes: Array,
     size = float(np.ptp(vertices, axis=0).max())
     believed = known & (measured < back)
     if believed.any():
-        shift = spread_residuals(measured - front, believed, sheet.points, estimate_noise(view))
+        shift = spread_residuals(measured - front, believed, sheet.points, view.depth_noise)
         front = np.where(believed, front + shift, front)
     back = np.maximum(back, front + MIN_THICKNESS * size)
     inner = sheet.inner

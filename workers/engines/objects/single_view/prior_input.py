@@ -114,7 +114,7 @@ def turn_to(ray: Array) -> Array:
 
 def _choose_oversampling(mask: Mask, tangent: float, rotation: Array, camera: Camera) -> int:
     """How many samples along a pixel of the crop are about as fine as the image."""
-    fine = 2 * tangent * float(np.sqrt(camera.fx * camera.fy)) / SIDE / max(float(rotation[2, 2]), 0.2)
+    fine = 2 * tangent * camera.focal_length / SIDE / max(float(rotation[2, 2]), 0.2)
     return int(np.clip(np.ceil(fine), 1, MAX_OVERSAMPLING))
 
 

@@ -39,7 +39,7 @@ def fit_profile(coarse: CoarseMask, mirror: MirrorAxis, tilt: float) -> SolidOfR
     """
     axis = RevolutionAxis.tilted(coarse.camera, mirror, tilt)
     heights = _spread_heights(coarse, mirror, tilt)
-    unit = 1 / coarse.focal_length()
+    unit = 1 / coarse.camera.focal_length
     low, high = np.zeros(RINGS), np.full(RINGS, RADIUS_MARGIN * max(coarse.mask.shape) * unit)
     for _ in range(HALVINGS):
         radii = (low + high) / 2
@@ -85,7 +85,7 @@ def _spread_heights(coarse: CoarseMask, mirror: MirrorAxis, tilt: float) -> Arra
     """Heights (RINGS,) along the axis that span the mask, with the camera's perspective undone."""
     along = (coarse.pixels() + 0.5 - mirror.point) @ mirror.direction
     foreshortening = np.cos(np.radians(tilt))
-    ends = np.array([along.min() - 0.5, along.max() + 0.5]) / coarse.focal_length() / foreshortening
+    ends = np.array([along.min() - 0.5, along.max() + 0.5]) / coarse.camera.focal_length / foreshortening
     return np.linspace(HEIGHT_MARGIN * ends[0], HEIGHT_MARGIN * ends[1], RINGS)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.confidence import is_tiny, rate_confidence
-from workers.engines.objects.single_view.depth_noise import scale_to_depth, shows_shape
 from workers.engines.objects.single_view.hypotheses import ShapeFit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
@@ -18,7 +17,11 @@ from workers.engines.objects.single_view.texture import complete_texture
 from workers.engines.protocols import Mask, ObjectAsset, Rgb
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import concatenate, transform
+from workers.geometry.mesh_renderer import rasterize
 
+# Noise in sizes of the object from which a depth map says no more than how far away the object is: maps
+# with 0.05 still add 0.2 of IoU on 25 real objects.
+MAX_NOISE = 0.1
 # IoU of the finished mesh with the mask below which the result is flagged `low_iou`.
 LOW_IOU = 0.97
 # Surfels that follow the photo's detail, beside those of the unseen side.
@@ -65,12 +68,24 @@ def explain_view(view: MaskView, prior: LabelPrior) -> tuple[ShapeFit, Surface, 
     Depth that is too noisy to show a shape determines the distance alone. The surface is in metres where the
     view has usable depth.
     """
-    if view.depth is None or shows_shape(view):
+    if view.depth is None or view.depth_noise <= MAX_NOISE:
         fit = select(fit_hypotheses(view, prior))
         surface = fit.build_surface()
         return fit, surface, surface.is_metric
     fit = select(fit_hypotheses(replace(view, depth=None), prior))
-    return fit, scale_to_depth(fit.build_surface(), view), False
+    return fit, _scale_to_depth(fit.build_surface(), view), False
+
+
+def _scale_to_depth(surface: Surface, view: MaskView) -> Surface:
+    """A surface at about z = 1 moved along its rays to the median depth that was measured, if any was."""
+    if view.depth is None or not view.has_depth:
+        return surface
+    front = rasterize(surface.vertices, surface.faces, view.camera).depth
+    both = view.own_depth & np.isfinite(front)
+    if not both.any():
+        return surface
+    scale = float(np.median(view.depth[both] / front[both]))
+    return replace(surface, vertices=surface.vertices * scale, is_metric=True)
 
 
 def _list_flags(

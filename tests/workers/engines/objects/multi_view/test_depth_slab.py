@@ -25,15 +25,17 @@ def test_one_view_gets_the_depth_that_colours_determine():
     def watch(pictures):
         seen = []
 
-        def single_view(image, mask, view, depth=None):
-            seen.extend([mask, view, depth])
+        def single_view(image, mask, *, camera, depth=None):
+            seen.extend([mask, camera, depth])
             raise Stopped
 
         with pytest.raises(Stopped):
             bound_depth(hull, select_views(pictures, masks, cameras), single_view, 30.0, np.zeros(3))
         return seen
 
-    mask, view, depth = watch(images)
+    mask, camera, depth = watch(images)
+    view = cameras[[np.array_equal(mask, each) for each in masks].index(True)]
+    assert camera == view.camera
     truth = rasterize(view.cam_from_world.apply(shown.vertices), shown.faces, view.camera).depth
     known = np.isfinite(depth)
     assert (known & mask).sum() > 0.3 * mask.sum() and not known[~mask].any()

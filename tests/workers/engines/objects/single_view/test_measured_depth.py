@@ -8,7 +8,6 @@ from scipy.spatial.transform import Rotation
 
 from workers.engines.objects.single_view.cuboid import SIGNS, Cuboid
 from workers.engines.objects.single_view.depth_edges import find_own_depth
-from workers.engines.objects.single_view.depth_noise import estimate_noise
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.reconstruction import explain_view
@@ -135,5 +134,5 @@ def test_the_background_in_a_mask_that_is_too_wide_is_not_believed():
     ],
 )
 def test_noise_is_measured_in_sizes_of_the_object(depth, least, most):
-    noise = estimate_noise(MaskView.from_mask(MASK, CAMERA, depth.astype(np.float32)))
+    noise = MaskView.from_mask(MASK, CAMERA, depth.astype(np.float32)).depth_noise
     assert least <= noise <= most
