@@ -56,9 +56,8 @@ class KeyFrameProcessor:
         around the tracks that are nearly due, and corrects every track in it.
         """
         state.last_key_frame = state.frames
-        detections = self._detect(state, frame)
         tracks = _tracks_in_sight(state)
-        matches = match_detections(tracks, detections, self._classes, self._config.association)
+        detections, matches = self._detect(state, frame, tracks)
         matched = {tracks[row].id: detections[column] for row, column in matches.items()}
         free = [item for index, item in enumerate(detections) if index not in matches.values()]
         lost = [track for track in state.tracks if track.is_lost and track.label is None]
@@ -105,10 +104,9 @@ class KeyFrameProcessor:
     def has_new_object(self, state: TrackerState, frame: WorkingFrame) -> bool:
         """Whether a confident detection matches no track."""
         least = min(self._birth_scores, default=0.0)
-        confident = [item for item in self._detect(state, frame) if item.score >= least]
-        matches = match_detections(
-            _tracks_in_sight(state), confident, self._classes, self._config.association
-        )
+        tracks = _tracks_in_sight(state)
+        confident = [item for item in self._detect(state, frame, tracks)[0] if item.score >= least]
+        matches = match_detections(tracks, confident, self._classes, self._config.association)
         return len(matches) < len(confident)
 
     def embed(self, frame: WorkingFrame) -> ImageEmbedding:
@@ -130,15 +128,19 @@ class KeyFrameProcessor:
         pixels = region[0] * sx, region[1] * sy, region[2] * sx, region[3] * sy
         return self._sam.encode_region(frame.image.image, pixels)
 
-    def _detect(self, state: TrackerState, frame: WorkingFrame) -> list[Detection]:
-        """The detections of a frame; each track's margin says how certain they leave it."""
-        tracks = _tracks_in_sight(state)
+    def _detect(
+        self, state: TrackerState, frame: WorkingFrame, tracks: Sequence[Track]
+    ) -> tuple[list[Detection], dict[int, int]]:
+        """The detections of a frame, and which of them is which track, by index.
+
+        Each track's margin then says how certain they leave it.
+        """
         found = self._detector.detect(frame.image, state.frames, tracks, frame.shape)
         matches = match_detections(tracks, found, self._classes, self._config.association)
         margins = measure_margins(tracks, found, self._classes, matches)
         for track, margin in zip(tracks, margins, strict=True):
             track.margin = margin
-        return found
+        return found, matches
 
     def _correct_tracks(
         self,

@@ -9,6 +9,8 @@ from workers.engines.objects.single_view.triangulation import Sheet
 from workers.geometry.cameras import Camera
 
 Array = NDArray[np.float64]
+# Smallest thickness, in sizes of the object, so that front and back never meet.
+MIN_THICKNESS = 0.01
 # Sine of the half angle of a ball's outline, above which it would reach behind the camera.
 MAX_SINE = 0.6
 

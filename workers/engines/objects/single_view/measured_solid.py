@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from workers.engines.objects.single_view.closed_sheet import close_sheet
+from workers.engines.objects.single_view.closed_sheet import MIN_THICKNESS, close_sheet
 from workers.engines.objects.single_view.depth_fusion import read_depth, spread_residuals
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.relaxation import spread_evenly
@@ -20,8 +20,6 @@ from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import rasterize
 
 Array = NDArray[np.float64]
-# Smallest thickness, in sizes of the object, so that front and back never meet.
-MIN_THICKNESS = 0.01
 
 
 def build_measured_solid(vertices: Array, faces: NDArray[np.int64], axes: Array, view: MaskView) -> Surface:
