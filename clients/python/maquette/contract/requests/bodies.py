@@ -68,7 +68,7 @@ class BodiesJob(JobBase):
     """Longest gap in a person's motion that is interpolated, in seconds."""
     height_m: Height | Annotated[list[Height | None], Field(max_length=256)] | None = None
     """Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
-    sets the size and the distance, which one image does not tell."""
+    sets the size and the distance, which one image does not determine."""
     world_from_cam: CameraPoses | None = None
     """Camera poses, a 4x4 matrix in metres per frame of a video: bodies are then placed in the world."""
     world_up: Literal["-y", "y", "z"] = "-y"
