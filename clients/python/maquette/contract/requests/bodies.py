@@ -11,6 +11,7 @@ from maquette.contract.geometry import Intrinsics, Vector3
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Boxes, Masks
 from maquette.contract.requests.common import CameraPoses, FrameLimit, JobBase, JobId
+from maquette.contract.requests.engine_options import BODY_PROMPTS, HAND_REFINEMENT, EngineOption
 from maquette.contract.requests.person_prompts import HandChoice, PersonPrompt, WristAngle
 from maquette.contract.requests.regions import Region, list_regions
 
@@ -94,6 +95,15 @@ class BodiesJob(JobBase):
         if self.video is not None and (why := self.image_only_format()):
             raise ValueError(why)
         return self
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield prompts for people, and what is said of their hands."""
+        people = [person for person in self.people if person is not None]
+        if people:
+            yield BODY_PROMPTS
+        has_hands = any(person.left_hand or person.right_hand for person in people)
+        if has_hands or self.hands is not None or self.max_wrist_angle is not None:
+            yield HAND_REFINEMENT
 
     def regions(self) -> Iterator[Region]:
         """Yield boxes and masks, then key points and hands."""

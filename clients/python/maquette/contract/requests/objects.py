@@ -10,6 +10,12 @@ from maquette.contract.geometry import Intrinsics
 from maquette.contract.media import DepthMap, MediaRef
 from maquette.contract.prompts import Masks, Phrase
 from maquette.contract.requests.common import CameraPoses, JobId, PromptedJob
+from maquette.contract.requests.engine_options import (
+    GENERATION,
+    MANY_VIEWS,
+    POINTMAP,
+    EngineOption,
+)
 from maquette.contract.requests.generation import Generation
 from maquette.contract.requests.regions import Region, list_regions
 
@@ -56,6 +62,13 @@ class ReconstructionJob(PromptedJob):
             raise ValueError("'mask_labels' has one label, or null, per mask of 'masks'")
         return self
 
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield controls of generation and the point map."""
+        if self.generation is not None:
+            yield GENERATION
+        if "pointmap" in self.outputs:
+            yield POINTMAP
+
     def regions(self) -> Iterator[Region]:
         """Yield boxes, points and masks."""
         yield from super().regions()
@@ -101,6 +114,12 @@ class ObjectsJob(ReconstructionJob):
         if self.video is not None and self.from_job is not None:
             raise ValueError("'from_job' brings its own video: leave 'video' out")
         return self
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield those of one view, and many views."""
+        yield from super().engine_options()
+        if self.multiview:
+            yield MANY_VIEWS
 
     def _has_medium(self) -> bool:
         return self.image is not None or self.video is not None
