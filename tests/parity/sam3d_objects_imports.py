@@ -1,4 +1,4 @@
-"""Imports upstream's pipeline of SAM 3D Objects on a CPU: what it only needs for CUDA or training is stubbed."""
+"""Imports upstream's pipeline of SAM 3D Objects on a CPU: what it needs for CUDA or training is stubbed."""
 
 import importlib
 import importlib.abc
@@ -53,9 +53,7 @@ class SparseConvTensor:
     grid = voxel_num = indice_dict = benchmark = benchmark_record = None
     thrust_allocator = _timer = force_algo = int8_scale = None
 
-    def __init__(
-        self, features: Any, indices: Any, spatial_shape: Any, batch_size: int, *_: Any
-    ) -> None:
+    def __init__(self, features: Any, indices: Any, spatial_shape: Any, batch_size: int, *_: Any) -> None:
         self._features, self.indices = features, indices
         self.spatial_shape, self.batch_size = spatial_shape, batch_size
 
@@ -102,9 +100,7 @@ def upstream_on_cpu() -> Iterator[ModuleType]:
                 pytest.skip("upstream's pipeline is not on the path: make test-sam3")
             raise
         # by MoGe's code, for the layout alone
-        patch.setattr(
-            module, "infer_intrinsics_from_pointmap", lambda *_, **__: {"intrinsics": torch.eye(3)}
-        )
+        patch.setattr(module, "infer_intrinsics_from_pointmap", lambda *_, **__: {"intrinsics": torch.eye(3)})
         yield module
 
 

@@ -62,7 +62,7 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, missing: str) -> None
 
 def test_without_a_gpu_the_child_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(Sam3dBodyUnavailable, match="no_gpu.*No CUDA GPUs are available"):
+    with pytest.raises(Sam3dBodyUnavailable, match=r"no_gpu.*No CUDA GPUs are available"):
         Sam3dBody(settings(tmp_path), MODEL)
 
 

@@ -276,7 +276,7 @@ def test_a_configuration_inside_the_configuration_is_checked_too(tmp_path: Path)
 
 def test_without_a_gpu_the_child_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(Sam3dObjectsUnavailable, match="no_gpu.*No CUDA GPUs are available"):
+    with pytest.raises(Sam3dObjectsUnavailable, match=r"no_gpu.*No CUDA GPUs are available"):
         Sam3dObjects(settings(tmp_path))
 
 

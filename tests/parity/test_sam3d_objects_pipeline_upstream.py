@@ -1,4 +1,4 @@
-"""Our child and adapter around upstream's own pipeline on a CPU; its networks are STAND-INS: make test-sam3."""
+"""Our adapter around upstream's own pipeline on a CPU; its networks are STAND-INS: make test-sam3."""
 
 import json
 import sys

@@ -132,7 +132,7 @@ def test_a_process_whose_gpu_no_longer_computes_ends_without_a_job(
             raise error
 
     monkeypatch.setattr(worker_process, "probe_device", probe)
-    monkeypatch.setattr(worker_process.fleet, "record_seen", lambda _db, worker, _stats: reports.append(worker))
+    monkeypatch.setattr(worker_process.fleet, "record_seen", lambda _db, name, _stats: reports.append(name))
     process = WorkerProcess.__new__(WorkerProcess)
     process.__dict__.update(
         _stop=SimpleNamespace(wait=lambda _: False),

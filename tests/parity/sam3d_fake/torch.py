@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-
 __version__ = "2.13.0"
 
 
