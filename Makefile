@@ -151,11 +151,12 @@ $(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)
 
 # Lance must not be in a process that forks workers: one process per file
 test-train: dev $(TRAIN_STAMP)
-	rm -rf $(TRAIN)/phone
+	rm -rf $(TRAIN)/phone $(TRAIN)/drawn
+	$(BIN)/python -m tests.support.drawn_sets $(TRAIN)/drawn
 	$(BIN)/python -m tests.support.phone_sets $(TRAIN)/phone
 	for file in $(TRAIN_TESTS)/test_images.py $(TRAIN_TESTS)/test_movi.py $(TRAIN_TESTS)/test_scenes.py \
 		$(TRAIN_TESTS)/test_worlds.py $(TRAIN_TESTS)/test_phone_videos.py tests/workers/datasets/exporters/test_format_libraries.py; do \
-		MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest --timeout 1800 \
+		MAQUETTE_DRAWN_SETS=$(TRAIN)/drawn MAQUETTE_PHONE_SETS=$(TRAIN)/phone OMP_NUM_THREADS=1 $(TRAIN)/bin/python -m pytest --timeout 1800 \
 			$$file || exit 1; done
 
 lint: types style imports

@@ -32,6 +32,7 @@ BENCHES = (
     Bench("datasets.captions", "captions against ground truth: true ones kept, wrong ones refused"),
     Bench("datasets.exports", "memory and time of exports by the number of clips and of threads"),
     Bench("datasets.fifty_videos", "a dataset of fifty rendered videos with the default engines"),
+    Bench("datasets.finishing", "memory of a job from the records of its clips to its version"),
     Bench("datasets.gate_rates", "gates of tracks at 30, 15 and 6 frames per second, on the same masks"),
     Bench("datasets.ground_truth", "tracks, boxes and cameras of a dataset against rendered clips"),
     Bench("datasets.near_duplicates", "near-duplicates by bit bands against comparing all pairs"),

@@ -1,6 +1,7 @@
 """Engines that are known although no worker has them: they need weights or hardware from the operator."""
 
 from maquette.contract import Engine
+from maquette.contract.capabilities import SAM3, SAM3D_BODY, SAM3D_BODY_CONTROLS, SAM3D_OBJECTS
 
 SAM_LICENCE = "SAM License (gated weights)"
 
@@ -19,7 +20,7 @@ KNOWN: tuple[Engine, ...] = (
         available=False,
         why_not="no worker with SAM 3 is connected; it needs the gated weights facebook/sam3",
         licence=SAM_LICENCE,
-        capabilities=["phrases", "boxes", "points", "video"],
+        capabilities=[*SAM3],
         missing=_explain("sam3"),
     ),
     Engine(
@@ -28,7 +29,7 @@ KNOWN: tuple[Engine, ...] = (
         available=False,
         why_not="no worker with SAM 3D Objects is connected; it needs a GPU and facebook/sam-3d-objects",
         licence=SAM_LICENCE,
-        capabilities=["mesh", "splat", "pose"],
+        capabilities=[*SAM3D_OBJECTS],
         missing=_explain("sam3d_objects"),
     ),
     Engine(
@@ -37,7 +38,7 @@ KNOWN: tuple[Engine, ...] = (
         available=False,
         why_not="no worker with SAM 3D Body is connected; it needs a GPU and its gated weights",
         licence=SAM_LICENCE,
-        capabilities=["mesh", "rig", "hands"],
+        capabilities=[*SAM3D_BODY, *SAM3D_BODY_CONTROLS["full"]],
         missing=_explain("sam3d_body"),
     ),
 )

@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from maquette.contract import BodiesJob, JobRequest, ObjectsJob
 from maquette.contract.requests import ReconstructionJob
 
 from service import catalogue
+from service.guards.engine_options import takes_options
 from service.problems import ServiceProblem
 from storage.broker import DEFAULT_QUEUE
 from storage.ledger import Database, WorkerRow, fleet
@@ -15,6 +17,8 @@ from storage.ledger import Database, WorkerRow, fleet
 FLEET_SECONDS = 2.0
 # kinds of job that need a concept engine only, so that workers without other engines can run them
 CONCEPT_KINDS = frozenset({"segment", "track", "dataset"})
+# kinds that need one engine, besides one of concepts for their prompts
+ONE_ENGINE_KINDS = frozenset({"objects", "bodies"})
 # concept engines that "auto" prefers over the default one, best first
 BEST_CONCEPTS = ("sam3",)
 
@@ -30,19 +34,20 @@ class Router:
         self._lock = threading.Lock()
 
     def choose_queue(self, request: JobRequest) -> str:
-        """The queue for a request; raises ServiceProblem when no worker has its engines."""
+        """The queue for a request, where there are several the first whose workers take all its options.
+
+        Raises ServiceProblem when no worker has its engines.
+        """
         if request.engine == DEFAULT_QUEUE:
             return DEFAULT_QUEUE
         workers = self._list_workers()
-        if request.engine == "auto":
-            if request.kind in CONCEPT_KINDS and not request.skips_engines():
-                for name in BEST_CONCEPTS:
-                    if queue := _find_queue(name, workers):
-                        return queue
-            return DEFAULT_QUEUE
-        if queue := _find_queue(request.engine, workers):
-            _require_concepts(request, [worker for worker in workers if worker.queue == queue])
-            return queue
+        queues = _list_queues(request, workers)
+        if options := list(request.engine_options()):
+            for queue in queues:
+                if takes_options(options, _select(workers, queue)):
+                    return queue
+        if queues:
+            return queues[0]
         for known in catalogue.KNOWN:
             if known.name == request.engine:
                 raise ServiceProblem("engine_unavailable", 422, f"engine {known.name!r}: {known.why_not}")
@@ -52,9 +57,10 @@ class Router:
             f"no engine is called {request.engine!r}; GET /v1/engines lists them, 'auto' chooses one",
         )
 
-    def list_workers(self, queue: str) -> list[WorkerRow]:
-        """The connected workers of a queue."""
-        return [worker for worker in self._list_workers() if worker.queue == queue]
+    def list_workers(self, queue: str | None = None) -> list[WorkerRow]:
+        """The connected workers, of one queue or of all."""
+        workers = self._list_workers()
+        return list(workers) if queue is None else _select(workers, queue)
 
     def _list_workers(self) -> Sequence[WorkerRow]:
         with self._lock:
@@ -64,19 +70,48 @@ class Router:
             return self._workers
 
 
-def _find_queue(engine: str, workers: Sequence[WorkerRow]) -> str | None:
-    for worker in workers:
-        if any(info["name"] == engine and info["available"] for info in worker.engines):
-            return worker.queue
-    return None
+def _select(workers: Iterable[WorkerRow], queue: str) -> list[WorkerRow]:
+    return [worker for worker in workers if worker.queue == queue]
 
 
-def _require_concepts(request: JobRequest, workers: Sequence[WorkerRow]) -> None:
-    """Raise ServiceProblem for prompts that workers without a concept engine cannot answer."""
-    if not _needs_concepts(request):
-        return
-    if any(info["kind"] == "concepts" and info["available"] for worker in workers for info in worker.engines):
-        return
+def _list_queues(request: JobRequest, workers: Sequence[WorkerRow]) -> list[str]:
+    """The queues that may run a request of another engine than the default one, best first.
+
+    Raises ServiceProblem where none of them can answer its prompts.
+    """
+    if request.engine != "auto":
+        queues = _find_queues(request.engine, workers)
+        able = [queue for queue in queues if _can_prompt(request, _select(workers, queue))]
+        return able if able or not queues else _refuse_prompts(request)
+    if request.kind in CONCEPT_KINDS and not request.skips_engines():
+        best = [queue for name in BEST_CONCEPTS for queue in _find_queues(name, workers)]
+        return [*best, DEFAULT_QUEUE]
+    if request.kind not in ONE_ENGINE_KINDS:
+        return [DEFAULT_QUEUE]
+    # others are for options that the default engines lack
+    others = dict.fromkeys(worker.queue for worker in workers if worker.queue != DEFAULT_QUEUE)
+    return [DEFAULT_QUEUE, *(queue for queue in others if _can_prompt(request, _select(workers, queue)))]
+
+
+def _find_queues(engine: str, workers: Sequence[WorkerRow]) -> list[str]:
+    """The queues of the workers that have an engine, each once."""
+    return list(
+        dict.fromkeys(
+            worker.queue
+            for worker in workers
+            if any(info["name"] == engine and info["available"] for info in worker.engines)
+        )
+    )
+
+
+def _can_prompt(request: JobRequest, workers: Sequence[WorkerRow]) -> bool:
+    """Whether the workers have the concept engine that the prompts of a request need."""
+    return not _needs_concepts(request) or any(
+        info["kind"] == "concepts" and info["available"] for worker in workers for info in worker.engines
+    )
+
+
+def _refuse_prompts(request: JobRequest) -> NoReturn:
     raise ServiceProblem(
         "engine_unavailable",
         422,

@@ -24,6 +24,7 @@ from maquette.contract.requests import JobBase, Misfit, ReconstructionJob, Regio
 from maquette.contract.vocabulary import parse_phrase
 
 from service.guards import datasets
+from service.guards.engine_options import check_engine_options
 from service.guards.features import check_features
 from service.guards.media import MediaInfo, TenantMedia
 from service.problems import ServiceProblem
@@ -54,7 +55,9 @@ def check_request(state: State, tenant: str, request: JobRequest, queue: str) ->
     _refuse(request.find_unstartable())
     _check(request, Scope(state, tenant, queue))
     # what the sender can do better comes before what the operator has to install
-    check_features(request, state.router.list_workers(queue))
+    candidates = state.router.list_workers(queue)
+    check_engine_options(request, candidates, state.router.list_workers())
+    check_features(request, candidates)
 
 
 @singledispatch

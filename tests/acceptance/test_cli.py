@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -55,6 +56,17 @@ def test_json_chains_a_job_into_objects(stack: Stack, images: Path) -> None:
     assert json.loads(outcome.stdout)["result"]["objects"][0]["mesh"] == "object-000.glb"
     assert (out / "object-000.glb").read_bytes()[:4] == b"glTF"
     assert (out / "object-000.ply").read_bytes()[:3] == b"ply"
+
+
+def test_masks_of_files_have_labels(stack: Stack, images: Path) -> None:
+    mask = np.zeros((240, 320), np.uint8)
+    mask[40:140, 70:170] = 255
+    Image.fromarray(mask).save(images / "mask.png")
+    words = ("--json", "objects", str(images / "a.png"), "--mask", str(images / "mask.png"))
+    outcome = run_cli(stack, *words, "--mask-label", "ball", "--out", str(images / "ball"))
+    assert [item["label"] for item in json.loads(outcome.stdout)["result"]["objects"]] == ["ball"]
+    refused = run_cli(stack, *words, "--mask-label", "ball", "--mask-label", "-", check=False)
+    assert refused.status != 0 and "mask_labels" in refused.stderr and "Traceback" not in refused.stderr
 
 
 def test_jobs_get_cancel_and_engines(stack: Stack, images: Path) -> None:

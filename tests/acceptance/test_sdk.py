@@ -114,9 +114,9 @@ def test_objects_from_a_job_agree_with_its_masks(mq: Maquette, tmp_path: Path) -
 def test_objects_from_masks_of_the_user(mq: Maquette) -> None:
     image = make_wall()
     mask = draw_ball(image, (120, 150), 60, (220, 60, 40))
-    [lifted] = (
-        mq.objects(image, masks=[mask], camera={"fx": 400, "fy": 400, "cx": 160, "cy": 120}).wait().objects
-    )
+    camera = {"fx": 400, "fy": 400, "cx": 160, "cy": 120}
+    [lifted] = mq.objects(image, masks=[mask], mask_labels=["ball"], camera=camera).wait().objects
+    assert lifted.label == "ball"
     assert lifted.silhouette_iou is not None and lifted.silhouette_iou >= 0.97
     assert lifted.camera.fx == 400 and "camera_assumed" not in lifted.flags
     with pytest.raises(InvalidRequest) as refused:

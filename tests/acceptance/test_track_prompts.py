@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from maquette import ApiError, AsyncMaquette, InvalidRequest, JobFailed, Maquette, NotFound
+from maquette import ApiError, AsyncMaquette, InvalidRequest, Maquette, NotFound
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
@@ -52,8 +52,8 @@ def test_exemplars_are_refused_by_an_engine_that_does_not_support_them(
 ) -> None:
     path, truth = video
     exemplars = [{"frame": 3, "box": bounding_box(truth[3]), "phrase": 0}]
-    with pytest.raises(JobFailed) as refused:
-        mq.track(path, text="sports ball", exemplars=exemplars).wait()
+    with pytest.raises(InvalidRequest) as refused:
+        mq.track(path, text="sports ball", exemplars=exemplars)
     assert refused.value.problem.code == "exemplars_on_video_unsupported"
     words = ["track", str(path), "-t", "sports ball", "-e", ",".join(map(str, [3, *bounding_box(truth[3])]))]
     outcome = run_cli(stack, *words, check=False)

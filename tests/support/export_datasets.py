@@ -7,6 +7,7 @@ from tempfile import mkdtemp
 
 import numpy as np
 
+from tests.support.drawn_sets import EXPORTS, find_drawn_set
 from tests.support.synthetic_datasets import SETTINGS, balls_source, make_dataset, movi_source, rendered_clip
 from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, publish_clips
 from workers.datasets.reader import Dataset
@@ -25,6 +26,8 @@ def make_actions(frames: int) -> list[tuple[float, ...]]:
 @lru_cache(maxsize=1)
 def load_export_dataset() -> Dataset:
     """Made once a process; its splits are train and val, and nobody changes it."""
+    if (drawn := find_drawn_set(EXPORTS)) is not None:
+        return drawn
     sources = [
         movi_source(rendered_clip(0, 24), name="room", licence="CC-BY-4.0", session="a"),
         movi_source(rendered_clip(3, 24, False), name="still room", licence="CC-BY-4.0", session="c"),

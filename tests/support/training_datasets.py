@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.drawn_scenes.clips import render_clip
+from tests.support.drawn_sets import TRAINING, find_drawn_set
 from tests.support.synthetic_datasets import SETTINGS, make_dataset, movi_source
 from workers.datasets.reader import Dataset
 from workers.datasets.settings import DatasetSettings
@@ -34,6 +35,8 @@ def list_settings() -> DatasetSettings:
 @lru_cache(maxsize=1)
 def load_training_dataset() -> Dataset:
     """Made once a process, and nobody changes it."""
+    if (drawn := find_drawn_set(TRAINING)) is not None:
+        return drawn
     sources = []
     for seed in range(CLIPS):
         clip = render_clip(seed, frames=FRAMES, size=SIZE, moving_camera=True)

@@ -25,6 +25,7 @@ from workers.datasets.exporters.part_store import PartStore
 from workers.datasets.importers.movi.folders import import_folder
 from workers.datasets.reader import Dataset
 from workers.datasets.regating.bounds import read_bounds
+from workers.datasets.regating.plans import write_regated_plan
 from workers.datasets.regating.versions import regate as regate_dataset
 from workers.datasets.verification import Violation
 from workers.datasets.verification import verify as verify_dataset
@@ -97,6 +98,7 @@ def regate(
         data = Dataset(folder)
         bounds = {} if reviews and not gates and plan is None else read_bounds(gates, plan)
         version, changes = regate_dataset(data, bounds, out, reviews=reviews, key=key)
+        write_regated_plan(folder, out, bounds, reviews)
     print_changes(RegateChanges.model_validate(changes.as_json()))
     before, after = data.manifest.totals, version.manifest.totals
     for name in ("clips", "tracks", "observations"):

@@ -9,7 +9,7 @@ from workers.datasets.source import Source
 from workers.datasets.stages.base import ClipStage, Stage
 from workers.datasets.stages.keys import hash_json
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.tasks import AssetTask, ClipResults, ClipTask
+from workers.datasets.tasks import AssetTask, ClipResults, ClipTask, ClipTasks
 
 B = TypeVar("B")
 
@@ -21,7 +21,7 @@ class Executor(Protocol):
         """One inexpensive pass over each source; a survey is made or read when it is asked for."""
         ...
 
-    def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
+    def run_clips(self, tasks: ClipTasks) -> ClipResults:
         """All stages of each clip but its assets."""
         ...
 

@@ -1,7 +1,7 @@
 """Clips that cannot be processed: they are left out with a reason, and do not take the others with them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,9 +43,12 @@ def classify_error(error: Exception) -> Failure | None:
 
 
 def exclude_failed(
-    clips: Sequence[ClipRow], failed: Mapping[str, Failure], policy: str
-) -> tuple[list[ClipRow], list[DecisionRow]]:
-    """The clips of which failed ones are not kept, and a decision with the code of each failure."""
+    clips: Iterable[ClipRow], failed: Mapping[str, Failure], policy: str
+) -> tuple[Iterator[ClipRow], list[DecisionRow]]:
+    """The clips of which failed ones are not kept, and a decision with the code of each failure.
+
+    `clips` are read twice.
+    """
     decisions = [
         build_rejection(row.clip, GATE, policy, reason=failed[row.clip].code)
         for row in clips

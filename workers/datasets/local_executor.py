@@ -19,11 +19,12 @@ from workers.datasets.records import ClipRecord
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
+from workers.datasets.spooled_rows import spool_records
 from workers.datasets.stages.assets import AssetStage
 from workers.datasets.stages.keys import hash_json
 from workers.datasets.stages.survey import SurveyStage
 from workers.datasets.stopwatch import Stopwatch
-from workers.datasets.tasks import AssetTask, ClipResults, ClipTask, SurveyTask
+from workers.datasets.tasks import AssetTask, ClipResults, ClipTask, ClipTasks, SurveyTask
 from workers.engines.protocols import RequestRefused
 
 
@@ -56,7 +57,7 @@ class LocalExecutor:
             assert survey is not None
             yield survey
 
-    def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
+    def run_clips(self, tasks: ClipTasks) -> ClipResults:
         """Process clip after clip until a limit is reached.
 
         An error that is no fault of the clip is raised again: there is no other worker to try.
@@ -64,7 +65,7 @@ class LocalExecutor:
         key = hash_json([budget.GATE, self._settings.as_json(), [task.plan.id for task in tasks]])
         stop = StopPoint(self._workspace, self._meter, key, is_limited=self._settings.limits.any)
         progress = _ClipProgress(self._workspace, tasks)
-        records: list[ClipRecord] = []
+        records = spool_records()
         failed: dict[str, Failure] = {}
         limit = None
         with closing(_SharedReader(tasks)) as reader:
@@ -82,7 +83,7 @@ class LocalExecutor:
                     # a decoder that failed has to be started again
                     reader.close()
                 progress.finish(task)
-        return ClipResults(tuple(records), limit, failed)
+        return ClipResults(records, limit, failed)
 
     def run_assets(self, tasks: Sequence[AssetTask]) -> ClipResults:
         """Make the assets of clip after clip."""
@@ -120,7 +121,7 @@ class LocalExecutor:
 class _ClipProgress:
     """Reports the frames that are finished, of those of all clips."""
 
-    def __init__(self, workspace: Workspace, tasks: Sequence[ClipTask]) -> None:
+    def __init__(self, workspace: Workspace, tasks: ClipTasks) -> None:
         self._workspace = workspace
         self._total = sum(len(task.plan.frames) for task in tasks)
         self._finished = 0
@@ -137,7 +138,7 @@ class _ClipProgress:
 class _SharedReader:
     """One reader for all clips of a source, so that a video is decoded in one pass."""
 
-    def __init__(self, tasks: Sequence[ClipTask]) -> None:
+    def __init__(self, tasks: ClipTasks) -> None:
         self._last: dict[str, int] = {}
         for task in tasks:
             sha256 = task.source.sha256

@@ -1,19 +1,24 @@
 """Rows to Parquet and back; equal rows give equal bytes."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import arro3.io
 import numpy as np
-from arro3.core import Array, DataType, Field, Schema, Table, list_array
+from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema, list_array
 
 from workers.datasets.errors import DatasetError
 from workers.datasets.schema import SCHEMA_VERSION, ColumnSpec, list_columns
 
 T = TypeVar("T")
 MEDIA_TYPE = "application/vnd.apache.parquet"
+# rows that are objects at once: some MB of them
+BATCH = 1 << 14
+# more than a clip of a minute has observations
+ROW_GROUP = 1 << 20
 SCALAR_TYPES = {
     "int": DataType.int64(),
     "float": DataType.float64(),
@@ -24,32 +29,50 @@ SCALAR_TYPES = {
 ITEM_TYPES = {"strings": DataType.utf8(), "floats": DataType.float64()}
 
 
-def write(row: type[Any], rows: Sequence[Any]) -> bytes:
-    """Rows (instances of the dataclass `row`) as one Parquet file with one row group."""
+def write(row: type[Any], rows: Iterable[Any]) -> bytes:
+    """Rows (instances of the dataclass `row`) as one Parquet file, of which a batch is in memory at a time.
+
+    There is one row group, for all the rows that a clip can have.
+    """
     columns = list_columns(row)
-    arrays = [_build_array(column, [getattr(item, column.name) for item in rows]) for column in columns]
+    empty = [_build_array(column, []) for column in columns]
     fields = [
         Field(column.name, array.type, nullable=column.nullable)
-        for column, array in zip(columns, arrays, strict=True)
+        for column, array in zip(columns, empty, strict=True)
     ]
+    schema = Schema(fields)
     # images are compressed already; numbers are read in small windows, where opening zstd would cost most
     blobs = [column.name for column in columns if column.kind == "bytes"]
     texts = [column.name for column in columns if column.kind == "str"]
     out = io.BytesIO()
     arro3.io.write_parquet(
-        Table.from_arrays(arrays, schema=Schema(fields)),
+        RecordBatchReader.from_batches(schema, _build_batches(columns, schema, rows)),
         out,
         compression="lz4_raw",
         column_compression=dict.fromkeys(blobs, "uncompressed") | dict.fromkeys(texts, "zstd(3)"),
         dictionary_enabled=False,
         column_dictionary_enabled=dict.fromkeys(texts, True),
-        max_row_group_size=max(1, len(rows)),
+        max_row_group_size=ROW_GROUP,
         created_by="maquette",
         # one entry only: arro3 writes several in any order, and equal rows would not give equal bytes
         key_value_metadata={"maquette.schema": f"{row.__name__}/{SCHEMA_VERSION}"},
         skip_arrow_metadata=True,
     )
     return out.getvalue()
+
+
+def _build_batches(
+    columns: Sequence[ColumnSpec], schema: Schema, rows: Iterable[Any]
+) -> Iterator[RecordBatch]:
+    """The rows in batches; one without rows where there are none."""
+    remaining = iter(rows)
+    batch = list(islice(remaining, BATCH))
+    while True:
+        arrays = [_build_array(column, [getattr(item, column.name) for item in batch]) for column in columns]
+        yield RecordBatch.from_arrays(arrays, schema=schema)
+        batch = list(islice(remaining, BATCH))
+        if not batch:
+            return
 
 
 def read(row: type[T], source: Path | bytes) -> list[T]:

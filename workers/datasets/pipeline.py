@@ -1,6 +1,6 @@
 """From videos to all that a dataset holds: survey, plan, process clip by clip, then make assets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from workers.datasets import budget, failures
@@ -8,10 +8,12 @@ from workers.datasets.executor import Executor
 from workers.datasets.failures import Failure
 from workers.datasets.planning import PlannedClips, plan_dataset
 from workers.datasets.records import ClipRecord
+from workers.datasets.schema import ClipRow, DecisionRow
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.source import Source
+from workers.datasets.spooled_rows import spool_records, spool_table
 from workers.datasets.stages.assets import flag_failed_assets
-from workers.datasets.tasks import AssetTask, ClipResults, ClipTask
+from workers.datasets.tasks import AssetTask, ClipResults, ClipTasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class PipelineResult:
     """All that is known when the last clip is done; `failed` has the clips that could not be processed."""
 
     plan: PlannedClips
-    records: tuple[ClipRecord, ...]
+    records: Sequence[ClipRecord]
     budget_reached: bool = False
     failed: Mapping[str, Failure] = field(default_factory=dict)
 
@@ -44,9 +46,7 @@ class Pipeline:
         unique = list({source.sha256: source for source in sources}.values())
         plan = self.plan(unique)
         self._on_plan(plan)
-        pairs = zip(plan.plans, plan.clips, strict=True)
-        tasks = [ClipTask(unique[clip.source], clip, row) for clip, row in pairs if row.kept]
-        results = self._executor.run_clips(tasks)
+        results = self._executor.run_clips(ClipTasks(unique, plan.plans, plan.clips))
         failures.check_any_succeeded(results.failed, len(results.records))
         records, limit = self._add_assets(results.records)
         return PipelineResult(
@@ -63,22 +63,24 @@ class Pipeline:
     def _exclude(self, plan: PlannedClips, results: ClipResults) -> PlannedClips:
         """The plan without the clips that the budget left out or that failed, and with their decisions."""
         policy = self._settings.policy.name
-        clips, decisions = list(plan.clips), list(plan.decisions)
+        clips, decisions = plan.clips, spool_table(DecisionRow)
+        decisions.extend(plan.decisions)
         if results.limit is not None:
             tried = {record.clip for record in results.records} | results.failed.keys()
             remaining, over_budget = budget.exclude_unchosen(clips, tried, results.limit, policy)
-            clips, decisions = list(remaining), [*decisions, *over_budget]
-        clips, failed = failures.exclude_failed(clips, results.failed, policy)
-        return replace(plan, clips=tuple(clips), decisions=(*decisions, *failed))
+            decisions.extend(over_budget)
+            clips = spool_table(ClipRow)
+            clips.extend(remaining)
+        if results.failed:
+            remaining, failed = failures.exclude_failed(clips, results.failed, policy)
+            decisions.extend(failed)
+            clips = spool_table(ClipRow)
+            clips.extend(remaining)
+        return replace(plan, clips=clips, decisions=decisions)
 
-    def _add_assets(self, records: tuple[ClipRecord, ...]) -> tuple[tuple[ClipRecord, ...], float | None]:
+    def _add_assets(self, records: Sequence[ClipRecord]) -> tuple[Sequence[ClipRecord], float | None]:
         """The records with assets of the first kept tracks, and the limit of the budget if it was reached."""
-        left, tasks = self._settings.assets, []
-        for record in records:
-            count = min(left, sum(row.kept for row in record.rows["tracks"]))
-            if count:
-                tasks.append(AssetTask(record, count))
-                left -= count
+        tasks = list(_choose_assets(records, self._settings.assets))
         if not tasks:
             return records, None
         results = self._executor.run_assets(tasks)
@@ -88,7 +90,20 @@ class Pipeline:
             for record in (task.record for task in tasks)
             if record.clip in results.failed
         }
-        return tuple(changed.get(record.clip, record) for record in records), results.limit
+        lifted = spool_records()
+        lifted.extend(changed.get(record.clip, record) for record in records)
+        return lifted, results.limit
+
+
+def _choose_assets(records: Iterable[ClipRecord], most: int) -> Iterator[AssetTask]:
+    """Tasks for the first kept tracks, at most so many."""
+    for record in records:
+        if not most:
+            return
+        count = min(most, sum(row.kept for row in record.rows["tracks"]))
+        if count:
+            yield AssetTask(record, count)
+            most -= count
 
 
 def _without_assets(record: ClipRecord) -> ClipRecord:

@@ -28,19 +28,26 @@ class ClipRecord:
 
     def encode(self) -> bytes:
         """As JSON; numbers are read back exactly."""
-        content = {
+        return json.dumps(self.as_json(), separators=(",", ":")).encode()
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of `encode`."""
+        return {
             "clip": self.clip,
             "seconds": self.seconds,
             "shards": {name: file.as_json() for name, file in self.shards.items()},
             "files": [file.as_json() for file in self.files],
             "rows": {name: [asdict(row) for row in rows] for name, rows in self.rows.items()},
         }
-        return json.dumps(content, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> "ClipRecord":
         """The record that `encode` wrote."""
-        content = json.loads(data)
+        return cls.from_json(json.loads(data))
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "ClipRecord":
+        """The record that `as_json` described."""
         return cls(
             clip=content["clip"],
             shards={name: FileEntry(**file) for name, file in content["shards"].items()},

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, overload
 
-from workers.datasets.records import LIST_KINDS
+from workers.datasets.records import LIST_KINDS, ClipRecord
 from workers.datasets.schema import list_columns
 
 T = TypeVar("T")
 # rows that are written and read together; some 100 kB of JSON
 BLOCK = 512
+# records of clips, of some 10 kB each
+RECORDS_A_BLOCK = 16
 # bytes that stay in memory before there is a file: those of a usual job
 IN_MEMORY = 1 << 20
 # the fastest: rows of neighbouring clips are alike, and even it leaves about a tenth
@@ -25,12 +27,12 @@ COMPRESSION = 1
 class SpooledRows(Sequence[T], Generic[T]):
     """Rows that are appended, and then read in their order, as often as is wanted, by one thread.
 
-    `dump` makes JSON of a row and `load` an equal row of it. The file has no name, so that a killed process
-    leaves nothing behind.
+    `dump` makes JSON of a row and `load` an equal row of it; `block` rows are in memory at once. The file has
+    no name, so that a killed process leaves nothing behind.
     """
 
-    def __init__(self, dump: Callable[[T], Any], load: Callable[[Any], T]) -> None:
-        self._dump, self._load = dump, load
+    def __init__(self, dump: Callable[[T], Any], load: Callable[[Any], T], block: int = BLOCK) -> None:
+        self._dump, self._load, self._block = dump, load, block
         # closed with the rows
         self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
@@ -43,7 +45,7 @@ class SpooledRows(Sequence[T], Generic[T]):
     def append(self, row: T) -> None:
         """Add a row at the end."""
         self._tail.append(row)
-        if len(self._tail) == BLOCK:
+        if len(self._tail) == self._block:
             content = json.dumps(list(map(self._dump, self._tail)), separators=(",", ":"))
             data = zlib.compress(content.encode(), COMPRESSION)
             self._file.seek(self._offsets[-1])
@@ -57,7 +59,7 @@ class SpooledRows(Sequence[T], Generic[T]):
             self.append(row)
 
     def __len__(self) -> int:
-        return (len(self._offsets) - 1) * BLOCK + len(self._tail)
+        return (len(self._offsets) - 1) * self._block + len(self._tail)
 
     def __iter__(self) -> Iterator[T]:
         for block in range(len(self._offsets) - 1):
@@ -81,7 +83,7 @@ class SpooledRows(Sequence[T], Generic[T]):
         return all(own == theirs for own, theirs in zip(self, other, strict=True))
 
     def _get(self, place: int) -> T:
-        block, row = divmod(place, BLOCK)
+        block, row = divmod(place, self._block)
         if block == len(self._offsets) - 1:
             return self._tail[row]
         if self._read[0] != block:
@@ -109,3 +111,8 @@ def spool_table(row: type[T]) -> SpooledRows[T]:
         return row(**dict(zip(names, values, strict=True)))
 
     return SpooledRows(attrgetter(*names), load)
+
+
+def spool_records() -> SpooledRows[ClipRecord]:
+    """No records of clips yet."""
+    return SpooledRows(ClipRecord.as_json, ClipRecord.from_json, RECORDS_A_BLOCK)

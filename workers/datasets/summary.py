@@ -15,12 +15,16 @@ RowsByTable = Mapping[str, Sequence[Any]]
 
 def compute_totals(rows: RowsByTable, tables: Mapping[str, Sequence[FileEntry]]) -> dict[str, float]:
     """Counts of what was kept, the seconds of the kept clips, and the bytes of the tables."""
-    kept = [row for row in rows["clips"] if row.kept]
+    clips, frames, seconds = 0, 0, 0.0
+    for row in rows["clips"]:
+        if row.kept:
+            clips, frames = clips + 1, frames + row.frames
+            seconds += row.end_seconds - row.start_seconds
     return {
         "sources": len(rows["sources"]),
-        "clips": len(kept),
-        "frames": sum(row.frames for row in kept),
-        "seconds": round(sum(row.end_seconds - row.start_seconds for row in kept), 6),
+        "clips": clips,
+        "frames": frames,
+        "seconds": round(seconds, 6),
         "tracks": sum(row.kept for row in rows["tracks"]),
         "observations": sum(file.rows or 0 for file in tables["observations"]),
         "assets": len(rows["assets"]),
@@ -34,13 +38,11 @@ def count_rejected(rows: RowsByTable) -> dict[str, int]:
     return dict(sorted(Counter(row.gate for row in standing if not row.passed).items()))
 
 
-def list_standing(decisions: Sequence[DecisionRow]) -> list[DecisionRow]:
-    """The decisions without those that a person overruled, who kept the clip or track all the same."""
-    return list(iterate_standing(decisions))
-
-
 def iterate_standing(decisions: Sequence[DecisionRow]) -> Iterator[DecisionRow]:
-    """What `list_standing` returns, one after the other; the decisions are read twice."""
+    """The decisions without those that a person overruled, who kept the clip or track all the same.
+
+    `decisions` are read twice.
+    """
     kept = {(row.clip, row.track) for row in decisions if row.gate == REVIEW_GATE and row.passed}
     for row in decisions:
         if row.passed or row.gate == CAPTION_GATE or (row.clip, row.track) not in kept:
@@ -76,6 +78,18 @@ def build_clip_funnel(rows: RowsByTable) -> tuple[FunnelStep, ...]:
         *_build_gate_steps("tracks", len(tracks), decisions),
         FunnelStep(stage=CAPTION_GATE, unit="captions", given=len(captions), kept=kept_captions),
     )
+
+
+def add_funnels(known: Iterable[FunnelStep], added: Iterable[FunnelStep]) -> tuple[FunnelStep, ...]:
+    """The sums of two funnels, stage by stage; new stages come last."""
+    sums = {(step.stage, step.unit): step for step in known}
+    for step in added:
+        before = sums.get((step.stage, step.unit))
+        if before is not None:
+            counts = {"given": before.given + step.given, "kept": before.kept + step.kept}
+            step = step.model_copy(update=counts)
+        sums[step.stage, step.unit] = step
+    return tuple(sums.values())
 
 
 def _iterate_gates(rows: RowsByTable) -> Iterator[DecisionRow]:

@@ -1,6 +1,6 @@
 """What a pipeline gives its executor to do, and what it gets back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from maquette.contract.datasets import SourceInfo
@@ -59,6 +59,22 @@ class ClipTask:
         return *self.inputs, hash_rows([_dump_annotations(self.source.info)])
 
 
+class ClipTasks:
+    """The tasks of the planned clips that passed the clip gates, each made when it is its turn."""
+
+    def __init__(self, sources: Sequence[Source], plans: Sequence[ClipPlan], rows: Sequence[ClipRow]) -> None:
+        self._sources, self._plans, self._rows = sources, plans, rows
+        self._count = sum(row.kept for row in rows)
+
+    def __iter__(self) -> Iterator[ClipTask]:
+        for plan, row in zip(self._plans, self._rows, strict=True):
+            if row.kept:
+                yield ClipTask(self._sources[plan.source], plan, row)
+
+    def __len__(self) -> int:
+        return self._count
+
+
 @dataclass(frozen=True, slots=True)
 class AssetTask:
     """A finished clip whose first `count` kept tracks are to become 3D assets."""
@@ -75,7 +91,7 @@ class ClipResults:
     clips that could not be processed.
     """
 
-    records: tuple[ClipRecord, ...]
+    records: Sequence[ClipRecord]
     limit: float | None = None
     failed: Mapping[str, Failure] = field(default_factory=dict)
 

@@ -10,8 +10,9 @@ from workers.datasets import manifest, parquet
 from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.pipeline import PipelineResult
 from workers.datasets.protocols import Workspace
-from workers.datasets.schema import TABLES, ClipRow
+from workers.datasets.schema import TABLES
 from workers.datasets.settings import DatasetSettings
+from workers.datasets.spooled_rows import spool_table
 from workers.datasets.summary import build_funnel, compute_totals, count_rejected
 from workers.engines.protocols import EngineInfo
 
@@ -40,10 +41,8 @@ def write_version(
 
     `unreadable` has the names of videos that were left out, with the code of the reason.
     """
-    rows = collect_rows(result)
-    tables = _store_tables(workspace, result, rows)
-    # equal assets of two clips are one file
-    files = {file.name: file for record in result.records for file in record.files}
+    rows, entries, files = _collect(result)
+    tables = _store_tables(workspace, rows, entries)
     built = DatasetManifest(
         tables=tables,
         files=tuple(files.values()),
@@ -65,34 +64,45 @@ def write_version(
     return DatasetVersion(built, rows, build_funnel(rows), key is not None)
 
 
-def collect_rows(result: PipelineResult) -> dict[str, list[Any]]:
-    """The rows of every table that is one file per dataset, in the order of sources and time."""
-    rows: dict[str, list[Any]] = {name: [] for name, table in TABLES.items() if not table.per_clip}
-    rows["sources"] = sorted(result.plan.sources, key=lambda row: row.source)
-    rows["scores"] += result.plan.scores
-    rows["decisions"] += result.plan.decisions
-    processed: dict[str, ClipRow] = {}
-    for record in result.records:
-        for name, clip_rows in record.rows.items():
-            if name == "clips":
-                processed[record.clip] = clip_rows[0]
-            else:
-                rows[name] += clip_rows
+def _collect(
+    result: PipelineResult,
+) -> tuple[Mapping[str, Sequence[Any]], Mapping[str, list[FileEntry]], Mapping[str, FileEntry]]:
+    """The rows of tables that are one file per dataset, the files of the others, and the assets.
+
+    Rows are in the order of sources and time, and lie in files. Equal assets of two clips are one file.
+    """
+    tables = {name: spool_table(table.row) for name, table in TABLES.items() if not table.per_clip}
+    entries: dict[str, list[FileEntry]] = {name: [] for name in TABLES.keys() - tables.keys()}
+    files: dict[str, FileEntry] = {}
+    tables["sources"].extend(sorted(result.plan.sources, key=lambda row: row.source))
+    tables["scores"].extend(result.plan.scores)
+    tables["decisions"].extend(result.plan.decisions)
+    records = iter(result.records)
+    record = next(records, None)
     for planned in result.plan.clips:
-        row = processed.get(planned.clip, planned)
+        row = planned
+        if record is not None and record.clip == planned.clip:
+            [row] = record.rows["clips"]
+            for name in record.rows.keys() - {"clips"}:
+                tables[name].extend(record.rows[name])
+            for name, entry in record.shards.items():
+                entries[name].append(entry)
+            files |= {file.name: file for file in record.files}
+            record = next(records, None)
         # splits depend on the other sources, which the record of a clip does not know
-        rows["clips"].append(replace(row, split=planned.split, split_group=planned.split_group))
-    return rows
+        tables["clips"].append(replace(row, split=planned.split, split_group=planned.split_group))
+    assert record is None, "records are in the order of the plan"
+    return tables, entries, files
 
 
 def _store_tables(
-    workspace: Workspace, result: PipelineResult, rows: Mapping[str, Sequence[Any]]
+    workspace: Workspace, rows: Mapping[str, Sequence[Any]], entries: Mapping[str, Sequence[FileEntry]]
 ) -> dict[str, tuple[FileEntry, ...]]:
     """The files of every table; those of clips are stored already."""
     tables: dict[str, tuple[FileEntry, ...]] = {}
     for name, table in TABLES.items():
         if table.per_clip:
-            tables[name] = tuple(record.shards[name] for record in result.records if name in record.shards)
+            tables[name] = tuple(entries[name])
             continue
         file = f"{name}.parquet"
         data = parquet.write(table.row, rows[name])

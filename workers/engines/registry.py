@@ -56,6 +56,11 @@ class EngineSet:
         engine: BodyEngine = self._get("bodies")
         return engine
 
+    def describe_engine(self, kind: str) -> EngineInfo:
+        """What the engine of a kind says of itself; raises EngineUnavailable."""
+        info: EngineInfo = self._get(kind).info
+        return info
+
     @property
     def on_gpu(self) -> bool:
         """Whether an engine of this worker holds a GPU."""

@@ -88,7 +88,10 @@ def _read_harmonics(bundle: ZipMembers, meta: dict[str, Any], count: int) -> NDA
     table = _read_numbers(meta, "shN", "codebook", SIZE).astype(np.float32)
     width = COUNTS[bands]
     rows = -(-entries // PALETTE_ROW)
-    pixels = _read_pixels(bundle, meta, "shN", 0, rows * PALETTE_ROW * width, 3)
+    image = _read_image(bundle, meta, "shN", 0, rows * PALETTE_ROW * width, 3)
+    if image.shape[0] < rows or image.shape[1] < PALETTE_ROW * width:
+        raise SogError(f"shN: a palette of {entries} entries needs {PALETTE_ROW * width} x {rows} pixels")
+    pixels = image[:rows, : PALETTE_ROW * width]
     labels = _read_pixels(bundle, meta, "shN", 1, count, 3).astype(np.int64)
     numbers = labels[:, 0] | labels[:, 1] << 8
     if numbers.max() >= entries:
@@ -138,6 +141,14 @@ def _read_numbers(meta: dict[str, Any], part: str, key: str, count: int) -> NDAr
 def _read_pixels(
     bundle: ZipMembers, meta: dict[str, Any], part: str, index: int, count: int, channels: int
 ) -> NDArray[np.uint8]:
+    image = _read_image(bundle, meta, part, index, count, channels)
+    return image.reshape(-1, channels)[:count]
+
+
+def _read_image(
+    bundle: ZipMembers, meta: dict[str, Any], part: str, index: int, count: int, channels: int
+) -> NDArray[np.uint8]:
+    """Pixels (H, W, C) of a file, of which at least `count` are needed."""
     name = _field(meta, part, "files", index + 1)[index]
     if not isinstance(name, str):
         raise SogError(f"meta.json: {part}.files must hold names")
@@ -147,7 +158,6 @@ def _read_pixels(
             size = image.width * image.height
             if not count <= size <= 2 * count + SLACK:
                 raise SogError(f"{name} has {size} pixels for {count} Gaussians")
-            rgba = np.asarray(image.convert("RGBA" if channels == 4 else "RGB"))
+            return np.asarray(image.convert("RGBA" if channels == 4 else "RGB"))
     except (UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
         raise SogError(f"{name} cannot be decoded") from error
-    return rgba.reshape(-1, channels)[:count]

@@ -10,6 +10,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.convert import run as run_convert
 from workers.jobs.dataset import run as run_dataset
 from workers.jobs.dataset import run_part
+from workers.jobs.engine_options import check_engine_options
 from workers.jobs.objects import run as run_objects
 from workers.jobs.scene import run as run_scene
 from workers.jobs.segment import run as run_segment
@@ -30,4 +31,5 @@ KINDS: dict[str, Callable[[JobContext, Any], Manifest]] = {
 
 def run_kind(context: JobContext, request: JobRequest) -> Manifest:
     """Run a request of any kind; raises JobProblem, MediaError or Stopped."""
+    check_engine_options(context.engines, request)
     return KINDS[request.kind](context, request)

@@ -34,7 +34,7 @@ def load_image_and_instances(
     if earlier is not None:
         return image, load_instances(earlier, str(request.from_job))
     check_prompts(request, image.width, image.height)
-    masks = decode_masks(request.masks)
+    masks = decode_masks(request.masks, request.mask_labels)
     if request.text or request.boxes or request.points:
         return image, find_instances(context, image, request) + masks
     return image, masks

@@ -34,6 +34,7 @@ class ObjectsOptions(JobOptions, total=False):
     """Options of an objects job."""
 
     thresholds: Sequence[float | None]
+    mask_labels: Sequence[str | None]
     turntable_size: int
     turntable_seconds: float
     generation: Generation | Mapping[str, Any] | None

@@ -657,7 +657,7 @@ export interface components {
             /**
              * Height M
              * @description Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
-             *     sets the size and the distance, which one image does not tell.
+             *     sets the size and the distance, which one image does not determine.
              */
             height_m?: number | (number | null)[] | null;
             /** @description The image; give exactly one of `image`, `video` and `from_job`. */
@@ -2736,6 +2736,13 @@ export interface components {
              */
             longest_side_m?: number | null;
             /**
+             * Mask Labels
+             * @description What each mask shows, in the order of `masks`, null where unknown; like a phrase it guides the shape,
+             *     and in a scene a person becomes a body.
+             * @default []
+             */
+            mask_labels?: (string | null)[];
+            /**
              * Masks
              * @description Masks of the image's size; each is one object.
              * @default []
@@ -3321,6 +3328,13 @@ export interface components {
              * @description Longest side of simulation packages in metres; null keeps the asset's own scale.
              */
             longest_side_m?: number | null;
+            /**
+             * Mask Labels
+             * @description What each mask shows, in the order of `masks`, null where unknown; like a phrase it guides the shape,
+             *     and in a scene a person becomes a body.
+             * @default []
+             */
+            mask_labels?: (string | null)[];
             /**
              * Masks
              * @description Masks of the image's size; each is one object.

@@ -47,7 +47,8 @@ def test_a_plan_has_every_option_of_the_job_and_its_defaults() -> None:
     job = DatasetJob(text=["cup"], videos=[{"id": "0" * 64}])
     # a plan makes a new version, and exports it on this machine by its `output`
     built = {"kind", "videos", "buckets", "sources", "skipped", "from_job", "reviews", "exports"}
-    assert set(DatasetPlan.model_fields) == set(DatasetJob.model_fields) - built | {"input", "output"}
+    made = {"input", "output", "regates"}
+    assert set(DatasetPlan.model_fields) == set(DatasetJob.model_fields) - built | made
     assert plan.job_options() == job.model_dump(exclude=built, exclude_none=True)
 
 
@@ -153,6 +154,15 @@ def test_a_plan_is_written_as_it_is_read() -> None:
                 "sources": {strange: {"depth": "depth", "actions": [[1.0, 2.0]]}, "b": {"consent": "yes"}},
             },
             output={"folder": "out", "formats": ["coco", "ytvis"]},
+            regates=[
+                {"gates": {"flicker": {"high": 0.2}, "area": {}}},
+                {
+                    "reviews": [
+                        {"clip": "0f3a", "verdict": "keep", "at": "2026-11-30T12:00:00Z", "reason": strange}
+                    ]
+                    * 2
+                },
+            ],
         )
     )
     again = build_plan(tomllib.loads(format_plan(plan)))

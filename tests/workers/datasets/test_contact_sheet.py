@@ -42,7 +42,7 @@ def clip_row(number: int, size: tuple[int, int], frames: int = 40) -> SimpleName
 
 
 def draw(monkeypatch: pytest.MonkeyPatch, rows: list[SimpleNamespace]) -> np.ndarray[Any, Any]:
-    opener: Any = SimpleNamespace(open=FakeClip)
+    opener: Any = SimpleNamespace(open=FakeClip, gather=list)
     version: Any = SimpleNamespace(rows={"clips": rows, "tracks": []})
     content = contact_sheet.render_contact_sheet(version, opener)
     return np.asarray(Image.open(io.BytesIO(content)))

@@ -142,6 +142,24 @@ def test_a_broken_palette_is_refused() -> None:
             read_sog(write_zip(files.items()))
 
 
+def test_entries_of_a_palette_are_found_by_row_and_column() -> None:
+    data = write_sog(draw(1))
+    with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+        files = {name: bundle.read(name) for name in bundle.namelist()}
+    palette = np.asarray(Image.open(io.BytesIO(files["shN_centroids.webp"])).convert("RGB"))
+    padded = np.pad(palette, ((0, 3), (0, 10), (0, 0)), constant_values=7)
+    narrow = palette.reshape(-1, palette.shape[1] // 2, 3)
+    for image, readable in ((padded, True), (narrow, False)):
+        out = io.BytesIO()
+        Image.fromarray(image).save(out, "WEBP", lossless=True)
+        changed = write_zip({**files, "shN_centroids.webp": out.getvalue()}.items())
+        if readable:
+            np.testing.assert_array_equal(with_harmonics(read_sog(changed)), with_harmonics(read_sog(data)))
+            continue
+        with pytest.raises(SogError, match="palette of 90 entries"):
+            read_sog(changed)
+
+
 @pytest.mark.parametrize(("target", "lost"), [("khr_glb", 0), ("sog", 0), ("splat", COUNT), ("html", COUNT)])
 def test_what_a_format_cannot_hold_is_counted(target: str, lost: int) -> None:
     loaded = load_asset(write_splat_ply(draw(2)))

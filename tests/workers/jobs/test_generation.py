@@ -1,4 +1,4 @@
-"""`generation` and the point map of an objects job: what reaches the engine, and who refuses them."""
+"""`generation` and the point map of an objects job: what reaches the engine."""
 
 import io
 from types import SimpleNamespace
@@ -9,9 +9,7 @@ import pytest
 from maquette.contract import ObjectsJob
 from pydantic import ValidationError
 
-from workers.engines.objects.default import DefaultObjects
 from workers.engines.protocols import EngineInfo, GenerationControls, ObjectAsset
-from workers.errors import JobProblem
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.meshes import Mesh
@@ -90,21 +88,6 @@ def test_controls_reach_the_engine(options: dict[str, Any], controls: Generation
     engine = Generator("generation", "pointmap")
     run(engine, **options)
     assert engine.asked == [controls]
-
-
-@pytest.mark.parametrize(
-    ("options", "code"),
-    [
-        ({"generation": {"coarse": True}}, "generation_unsupported"),
-        ({"generation": {}}, "generation_unsupported"),
-        ({"outputs": ["pointmap"]}, "pointmap_unsupported"),
-    ],
-)
-def test_engines_without_them_refuse(options: dict[str, Any], code: str) -> None:
-    with pytest.raises(JobProblem) as caught:
-        run(DefaultObjects(), **options)
-    assert (caught.value.problem.code, caught.value.problem.status) == (code, 422)
-    assert "default" in caught.value.problem.detail
 
 
 @pytest.mark.parametrize(

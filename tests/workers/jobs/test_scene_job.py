@@ -188,6 +188,13 @@ def test_people_become_bodies_at_their_measured_distance(scenes: World) -> None:
     assert "scale_from_depth" in measured.result.nodes[0].flags
 
 
+@pytest.mark.parametrize(("label", "kind"), [("ball", "object"), ("person", "body"), (None, "object")])
+def test_a_mask_says_what_it_shows(scenes: World, label: str | None, kind: str) -> None:
+    labels = {"mask_labels": [label]} if label else {}
+    [node] = scenes.run(image=scenes.image, camera=CAMERA, masks=[RLE], **labels).result.nodes
+    assert (node.label, node.kind) == (label, kind)
+
+
 @pytest.mark.parametrize("factor", [0.6, 1.0, 1.7])
 def test_a_body_is_moved_along_its_rays_to_the_depth_map(factor: float) -> None:
     body = replace(make_body(), flags=("scale_not_metric",))
@@ -221,6 +228,8 @@ def test_without_a_known_depth_a_body_stays_where_it_is() -> None:
         ({"image": MediaRef(id="a" * 64)}, "which objects"),
         ({"image": MediaRef(id="a" * 64), "from_job": EARLIER}, "from_job"),
         ({"from_job": EARLIER, "text": ["cat"]}, "from_job"),
+        ({"image": MediaRef(id="a" * 64), "masks": [RLE], "mask_labels": ["a", "b"]}, "one label"),
+        ({"image": MediaRef(id="a" * 64), "text": ["cat"], "mask_labels": ["a"]}, "one label"),
         ({"from_job": EARLIER, "turntable_size": 65}, "turntable_size"),
         ({"from_job": EARLIER, "turntable_size": 2048}, "turntable_size"),
         ({"from_job": EARLIER, "turntable_seconds": 21}, "turntable_seconds"),

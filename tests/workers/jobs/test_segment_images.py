@@ -11,7 +11,6 @@ from maquette.contract import SegmentJob
 from pydantic import ValidationError
 
 from tests.support.fake_gpu_engine import Embedded, FakeGpuEngine
-from workers.errors import JobProblem
 from workers.jobs.media_loader import LoadedImage
 from workers.jobs.segment.job import run
 
@@ -128,12 +127,6 @@ class LateEngine(Engine):
 def test_embeddings_of_a_pass_that_failed_are_freed_before_the_next() -> None:
     result, _ = segment(LateEngine(), 3, overlay=False)
     assert [item.instances[0].box.x0 for item in result.images] == [1, 2, 3]
-
-
-def test_engines_that_take_one_image_refuse() -> None:
-    with pytest.raises(JobProblem) as caught:
-        segment(FakeGpuEngine(), 1)
-    assert (caught.value.problem.code, caught.value.problem.status) == ("image_batch_unsupported", 422)
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,9 @@ def render_card(version: DatasetVersion) -> str:
 
 def _render_head(version: DatasetVersion) -> list[str]:
     manifest, totals = version.manifest, version.manifest.totals
-    kept = [row for row in version.rows["clips"] if row.kept]
-    splits, sources = Counter(row.split for row in kept), {row.source for row in kept}
+    clips = version.rows["clips"]
+    splits = Counter(row.split for row in clips if row.kept)
+    sources = {row.source for row in clips if row.kept}
     counts = ", ".join(f"{name} {splits[name]}" for name in ("train", "val", "test"))
     return [
         "---",
@@ -103,17 +104,19 @@ def _render_unreadable(version: DatasetVersion) -> list[str]:
 
 def _render_methods(version: DatasetVersion) -> list[str]:
     rows = version.rows
-    clips = [row for row in rows["clips"] if row.kept]
+    cameras, intrinsics = (
+        _format_counts(getattr(row, name) for row in rows["clips"] if row.kept)
+        for name in ("camera_source", "intrinsics_source")
+    )
     scales = _format_counts(row.scale_source or "no box" for row in rows["tracks"] if row.kept)
-    captions = [row for row in rows["captions"] if row.kept is not False]
+    captions = _format_counts(row.kind for row in rows["captions"] if row.kept is not False)
     return [
         "## Methods",
         "",
         *[f"- {engine['kind']}: {engine['name']} {engine['version']}" for engine in version.manifest.engines],
-        f"- Cameras: {_format_counts(row.camera_source for row in clips)}; intrinsics: "
-        f"{_format_counts(row.intrinsics_source for row in clips)}.",
+        f"- Cameras: {cameras}; intrinsics: {intrinsics}.",
         f"- Scale of the 3D boxes of kept tracks: {scales}.",
-        f"- Captions that were kept: {_format_counts(row.kind for row in captions)}; the score of a "
+        f"- Captions that were kept: {captions}; the score of a "
         "caption is the share of its facts that hold in another frame.",
         "",
     ]
@@ -131,19 +134,12 @@ def _describe_source(row: Any) -> tuple[str, ...]:
 
 
 def _count_concepts(rows: Mapping[str, Sequence[Any]]) -> list[tuple[Any, ...]]:
-    by_phrase: dict[str, list[Any]] = defaultdict(list)
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for row in rows["concepts"]:
-        by_phrase[row.phrase].append(row)
-    return [
-        (
-            escape_markdown(phrase),
-            len(concepts),
-            sum(row.found == 0 for row in concepts),
-            sum(row.found for row in concepts),
-            sum(row.kept for row in concepts),
-        )
-        for phrase, concepts in by_phrase.items()
-    ]
+        cells = counts[row.phrase]
+        for place, value in enumerate((1, row.found == 0, row.found, row.kept)):
+            cells[place] += value
+    return [(escape_markdown(phrase), *cells) for phrase, cells in counts.items()]
 
 
 def _format_counts(values: Iterable[str]) -> str:

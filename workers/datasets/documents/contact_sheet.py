@@ -30,7 +30,8 @@ def render_contact_sheet(version: DatasetVersion, opener: ClipOpener) -> bytes:
     Rejected tracks are outlined in red, with the gate that decided. Of more than 16 clips, 16 are chosen at
     even distances.
     """
-    clips = _choose_clips([row for row in version.rows["clips"] if row.kept])
+    clips = _choose_clips(version.rows["clips"])
+    opener.gather(row.clip for row in clips)
     heights = [TEXT_HEIGHT + _fit_frame(row)[1] + GAP for row in clips]
     sheet = Image.new("RGB", (WIDTH, (sum(heights) or TEXT_HEIGHT) + MARGIN), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
@@ -38,8 +39,9 @@ def render_contact_sheet(version: DatasetVersion, opener: ClipOpener) -> bytes:
         draw.text((MARGIN, MARGIN), "no clip was kept", fill=TEXT)
     top = GAP
     for row, height in zip(clips, heights, strict=True):
-        draw.text((GAP + 2, top + GAP), _describe_clip(version, row), fill=TEXT)
-        for column, frame in enumerate(_render_frames(opener.open(row))):
+        clip = opener.open(row)
+        draw.text((GAP + 2, top + GAP), _describe_clip(clip), fill=TEXT)
+        for column, frame in enumerate(_render_frames(clip)):
             sheet.paste(frame, (GAP + column * (frame.width + GAP), top + TEXT_HEIGHT))
         top += height
     out = io.BytesIO()
@@ -47,10 +49,12 @@ def render_contact_sheet(version: DatasetVersion, opener: ClipOpener) -> bytes:
     return out.getvalue()
 
 
-def _choose_clips(clips: Sequence[ClipRow]) -> Sequence[ClipRow]:
-    if len(clips) <= MOST_CLIPS:
-        return clips
-    return [clips[index * len(clips) // MOST_CLIPS] for index in range(MOST_CLIPS)]
+def _choose_clips(clips: Sequence[ClipRow]) -> list[ClipRow]:
+    """The kept ones, or as many as there is space for, at even distances."""
+    count = sum(row.kept for row in clips)
+    most = min(count, MOST_CLIPS)
+    places = {index * count // most for index in range(most)}
+    return [row for place, row in enumerate(row for row in clips if row.kept) if place in places]
 
 
 def _fit_frame(clip: ClipRow) -> tuple[int, int]:
@@ -66,8 +70,8 @@ def _choose_frames(clip: SceneClip) -> list[int]:
     return [min(len(clip) - 1, int(place * len(clip))) for place in places]
 
 
-def _describe_clip(version: DatasetVersion, clip: ClipRow) -> str:
-    tracks = [row.kept for row in version.rows["tracks"] if row.clip == clip.clip]
+def _describe_clip(scene: SceneClip) -> str:
+    clip, tracks = scene.row, [row.kept for row in scene.all_tracks]
     rejected = f", {tracks.count(False)} rejected" if False in tracks else ""
     return (
         f"{clip.clip[:8]}  {clip.split}  {clip.start_seconds:.1f}-{clip.end_seconds:.1f} s  "

@@ -1,14 +1,15 @@
 """The gates in the report: a histogram of the scores of each, with its bounds."""
 
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.schema import REVIEW_GATE
+from workers.datasets.schema import REVIEW_GATE, DecisionRow
 from workers.datasets.version import DatasetVersion
 
 # of a histogram, in pixels: the bars, and the line of numbers under them
@@ -19,41 +20,61 @@ PASSED, FAILED, BOUND = "#2f6f5e", "#b5533c", "#1d1d1b"
 
 def render_gates(version: DatasetVersion) -> str:
     """A figure per gate, in the order of the gates."""
-    decisions: dict[str, list[Any]] = defaultdict(list)
+    gates: dict[str, _Gate] = {}
     for row in version.rows["decisions"]:
         if row.gate != REVIEW_GATE:
-            decisions[row.gate].append(row)
-    return "".join(_render_gate(name, rows) for name, rows in decisions.items())
+            if row.gate not in gates:
+                gates[row.gate] = _Gate(first=row)
+            gates[row.gate].add(row)
+    return "".join(_render_gate(name, gate) for name, gate in gates.items())
 
 
-def _render_gate(name: str, rows: Sequence[Any]) -> str:
-    measured = [row for row in rows if row.score is not None]
-    bounds = [value for value in (rows[0].low, rows[0].high) if value is not None]
+@dataclass(slots=True, kw_only=True)
+class _Gate:
+    """What a gate decided: its scores, whether each passed, and its first row, which has the bounds."""
+
+    first: DecisionRow
+    count: int = 0
+    failed: int = 0
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    passed: "array[int]" = field(default_factory=lambda: array("b"))
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: DecisionRow) -> None:
+        self.count += 1
+        self.failed += not row.passed
+        if row.score is not None:
+            self.scores.append(row.score)
+            self.passed.append(row.passed)
+        if row.reason is not None:
+            self.reasons[row.reason] += 1
+
+
+def _render_gate(name: str, gate: _Gate) -> str:
+    bounds = [value for value in (gate.first.low, gate.first.high) if value is not None]
     chart = ""
-    if measured:
-        values = np.array([row.score for row in measured], np.float64)
-        passed = np.array([row.passed for row in measured], bool)
+    if gate.scores:
+        values, passed = np.array(gate.scores, np.float64), np.array(gate.passed, bool)
         chart = _render_histogram(name, values, passed, bounds)
     return (
-        f"<figure><b>{escape(name)}</b>{_describe_bounds(rows[0])}<br>{chart}"
-        f"<figcaption>{_summarise_decisions(rows)}</figcaption></figure>"
+        f"<figure><b>{escape(name)}</b>{_describe_bounds(gate.first)}<br>{chart}"
+        f"<figcaption>{_summarise_decisions(gate)}</figcaption></figure>"
     )
 
 
-def _describe_bounds(row: Any) -> str:
+def _describe_bounds(row: DecisionRow) -> str:
     bounds = [f"≥ {row.low:.3g}"] if row.low is not None else []
     bounds += [f"≤ {row.high:.3g}"] if row.high is not None else []
     return f" {', '.join(bounds)}" if bounds else ""
 
 
-def _summarise_decisions(rows: Sequence[Any]) -> str:
-    if reasons := Counter(row.reason for row in rows if row.reason is not None):
+def _summarise_decisions(gate: _Gate) -> str:
+    if gate.reasons:
         # a gate with reasons has no scores: its rows are the clips that are left out
-        counts = ", ".join(f"{escape(name)} {count}" for name, count in sorted(reasons.items()))
+        counts = ", ".join(f"{escape(name)} {count}" for name, count in sorted(gate.reasons.items()))
         return f"left out: {counts}"
-    failed = sum(not row.passed for row in rows)
-    missing = sum(row.score is None for row in rows)
-    return f"{len(rows)} checked, {failed} failed" + (f", {missing} not measured" if missing else "")
+    missing = gate.count - len(gate.scores)
+    return f"{gate.count} checked, {gate.failed} failed" + (f", {missing} not measured" if missing else "")
 
 
 def _render_histogram(

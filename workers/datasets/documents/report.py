@@ -1,14 +1,15 @@
 """The report: funnel, gates, tracks, suspected switches, sources, contact sheet, captions; one file."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import islice
 
 from workers.datasets.documents.gate_charts import render_gates
 from workers.datasets.documents.report_tracks import render_suspect_section, render_track_section
 from workers.datasets.documents.track_images import ClipOpener
 from workers.datasets.schema import REVIEW_GATE, DecisionRow
-from workers.datasets.summary import list_standing
+from workers.datasets.summary import iterate_standing
 from workers.datasets.version import DatasetVersion
 
 STYLE = """
@@ -78,24 +79,39 @@ def _render_funnel(version: DatasetVersion) -> str:
 
 def _render_rejected(version: DatasetVersion) -> str:
     """The clips and tracks that are left out, each with the gate, the score and the bound that decided."""
-    standing = list_standing(version.rows["decisions"])
-    failed = [row for row in standing if not row.passed and row.gate != "caption_alignment"]
-    labels = _list_labels(version)
+    standing = iterate_standing(version.rows["decisions"])
+    failed, count = _take(row for row in standing if not row.passed and row.gate != "caption_alignment")
+    labels = _list_labels(version, failed)
     rows = "".join(
         f"{_render_place(row, labels)}<td>{escape(row.gate)}"
         f"<td class=n>{'' if row.score is None else f'{row.score:.3g}'}"
         f"<td class=n>{escape(row.reason or _describe_bounds(row))}"
-        for row in failed[:MOST_REJECTED]
+        for row in failed
     )
     if not rows:
         return "<p>Nothing was rejected.</p>"
-    more = f"<p>and {len(failed) - MOST_REJECTED} more</p>" if len(failed) > MOST_REJECTED else ""
+    more = f"<p>and {count - len(failed)} more</p>" if count > len(failed) else ""
     head = "<th>clip<th class=n>track<th>label<th>gate<th class=n>score<th class=n>bound or reason"
     return f"<table><tr>{head}{rows}</table>{more}"
 
 
-def _list_labels(version: DatasetVersion) -> dict[tuple[str, int | None], str]:
-    return {(row.clip, row.track): row.label or row.concept or "" for row in version.rows["tracks"]}
+def _take(rows: Iterable[DecisionRow]) -> tuple[list[DecisionRow], int]:
+    """The rows that are shown, and the number of all."""
+    remaining = iter(rows)
+    shown = list(islice(remaining, MOST_REJECTED))
+    return shown, len(shown) + sum(1 for _ in remaining)
+
+
+def _list_labels(
+    version: DatasetVersion, decisions: Sequence[DecisionRow]
+) -> dict[tuple[str, int | None], str]:
+    """The names of the tracks that were decided."""
+    places = {(row.clip, row.track) for row in decisions}
+    return {
+        (row.clip, row.track): row.label or row.concept or ""
+        for row in version.rows["tracks"]
+        if (row.clip, row.track) in places
+    }
 
 
 def _render_place(row: DecisionRow, labels: Mapping[tuple[str, int | None], str]) -> str:
@@ -107,16 +123,16 @@ def _render_place(row: DecisionRow, labels: Mapping[tuple[str, int | None], str]
 
 def _render_reviews(version: DatasetVersion) -> str:
     """What people decided, with who, when and why; nothing where nobody did."""
-    reviews = [row for row in version.rows["decisions"] if row.gate == REVIEW_GATE]
+    reviews, count = _take(row for row in version.rows["decisions"] if row.gate == REVIEW_GATE)
     if not reviews:
         return ""
-    labels = _list_labels(version)
+    labels = _list_labels(version, reviews)
     rows = "".join(
         f"{_render_place(row, labels)}<td>{'kept' if row.passed else 'rejected'}"
         f"<td>{escape(row.reviewer or '')}<td>{escape(row.reviewed_at or '')}<td>{escape(row.reason or '')}"
-        for row in reviews[:MOST_REJECTED]
+        for row in reviews
     )
-    more = f"<p>and {len(reviews) - MOST_REJECTED} more</p>" if len(reviews) > MOST_REJECTED else ""
+    more = f"<p>and {count - len(reviews)} more</p>" if count > len(reviews) else ""
     head = "<th>clip<th class=n>track<th>label<th>decision<th>by<th>at<th>why"
     return f"<h2>Decided by hand</h2><table><tr>{head}{rows}</table>{more}"
 

@@ -1,6 +1,7 @@
 """The sections of the report that show tracks."""
 
 import base64
+from collections import Counter
 from html import escape
 
 from workers.datasets.documents.suspects import count_suspects, render_suspects
@@ -17,11 +18,8 @@ def render_track_section(version: DatasetVersion, opener: ClipOpener) -> str:
     rejected, kept = (
         "".join(_render_card(card) for card in cards if card.kept == is_kept) for is_kept in (False, True)
     )
-    total = [row.kept for row in version.rows["tracks"]]
-    return (
-        f"<h3>Rejected ({total.count(False)})</h3>{_wrap(rejected)}"
-        f"<h3>Kept ({total.count(True)})</h3>{_wrap(kept)}"
-    )
+    total = Counter(row.kept for row in version.rows["tracks"])
+    return f"<h3>Rejected ({total[False]})</h3>{_wrap(rejected)}<h3>Kept ({total[True]})</h3>{_wrap(kept)}"
 
 
 def _wrap(cards: str) -> str:

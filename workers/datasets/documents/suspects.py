@@ -48,6 +48,7 @@ def render_suspects(version: DatasetVersion, opener: ClipOpener) -> Iterator[Sus
     by_clip: dict[str, list[ScoreRow]] = {}
     for row in scores:
         by_clip.setdefault(row.clip, []).append(row)
+    opener.gather(by_clip)
     for clip_row in version.rows["clips"]:
         if clip_row.clip not in by_clip:
             continue

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from workers.datasets.documents.track_images import (
     ClipOpener,
@@ -12,7 +13,7 @@ from workers.datasets.documents.track_images import (
 )
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import REVIEW_GATE, DecisionRow, ObservationRow, TrackRow
-from workers.datasets.summary import list_standing
+from workers.datasets.summary import iterate_standing
 from workers.datasets.version import DatasetVersion
 
 # tracks of each kind in a report
@@ -34,14 +35,14 @@ class TrackCard:
 
 def render_cards(version: DatasetVersion, opener: ClipOpener) -> Iterator[TrackCard]:
     """Cards of the first rejected tracks and of the first kept ones, of kept clips."""
-    clips = {row.clip: row for row in version.rows["clips"] if row.kept}
-    tracks = [row for row in version.rows["tracks"] if row.clip in clips]
-    rejected = [row for row in tracks if not row.kept][:MOST_REJECTED]
-    chosen = [*rejected, *[row for row in tracks if row.kept][:MOST_KEPT]]
+    chosen = _choose_tracks(version)
+    shown_clips = {track.clip for track in chosen}
+    opener.gather(shown_clips)
+    clips = {row.clip: row for row in version.rows["clips"] if row.clip in shown_clips}
     decisions: dict[tuple[str, int | None], list[DecisionRow]] = {
         (track.clip, track.track): [] for track in chosen
     }
-    for row in list_standing(version.rows["decisions"]):
+    for row in iterate_standing(version.rows["decisions"]):
         if (row.clip, row.track) in decisions:
             decisions[row.clip, row.track].append(row)
     by_clip: dict[str, list[TrackRow]] = {}
@@ -60,6 +61,17 @@ def render_cards(version: DatasetVersion, opener: ClipOpener) -> Iterator[TrackC
                 jpeg=None if shown is None else _draw_track(clip, shown),
             )
     return (cards[track.clip, track.track] for track in chosen)
+
+
+def _choose_tracks(version: DatasetVersion) -> list[TrackRow]:
+    """The first rejected tracks of kept clips, then the first kept ones."""
+    clips = {row.clip for row in version.rows["clips"] if row.kept}
+
+    def take(most: int, *, kept: bool) -> Iterator[TrackRow]:
+        found = (row for row in version.rows["tracks"] if row.kept is kept and row.clip in clips)
+        return islice(found, most)
+
+    return [*take(MOST_REJECTED, kept=False), *take(MOST_KEPT, kept=True)]
 
 
 def _draw_track(clip: SceneClip, row: ObservationRow) -> bytes:

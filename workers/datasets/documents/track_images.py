@@ -1,6 +1,6 @@
 """Frames of clips with their tracks: kept ones tinted, rejected ones outlined in red with their gate."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -34,6 +34,18 @@ class ClipOpener:
     def __init__(self, version: DatasetVersion, read: ReadContent) -> None:
         self._version, self._read = version, read
         self._open: dict[str, SceneClip] = {}
+        # the tracks of the clips that were gathered
+        self._tracks: dict[str, list[TrackRow]] = {}
+
+    def gather(self, clips: Iterable[str]) -> None:
+        """Read the table of tracks once for several clips that are to be opened."""
+        missing = set(clips) - self._tracks.keys()
+        if not missing:
+            return
+        self._tracks |= {clip: [] for clip in missing}
+        for row in self._version.rows["tracks"]:
+            if row.clip in missing:
+                self._tracks[row.clip].append(row)
 
     def open(self, row: ClipRow) -> SceneClip:
         """The clip with its tracks, and those of its tables that have files of their own."""
@@ -44,9 +56,12 @@ class ClipOpener:
         return clip
 
     def _open_anew(self, row: ClipRow) -> SceneClip:
+        self.gather([row.clip])
         source = next(source for source in self._version.rows["sources"] if source.source == row.source)
 
         def load(table: str) -> Sequence[Any]:
+            if table == "tracks":
+                return self._tracks[row.clip]
             if not TABLES[table].per_clip:
                 return [item for item in self._version.rows[table] if item.clip == row.clip]
             for file in self._version.manifest.tables[table]:

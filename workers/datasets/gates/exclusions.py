@@ -1,14 +1,14 @@
 """Clips that are left out for another reason than a score: the budget, or a failure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from workers.datasets.schema import ClipRow, DecisionRow
 
 
-def exclude_clips(clips: Sequence[ClipRow], excluded: Collection[str]) -> list[ClipRow]:
+def exclude_clips(clips: Iterable[ClipRow], excluded: Collection[str]) -> Iterator[ClipRow]:
     """The rows of all clips, of which the excluded ones are not kept."""
-    return [replace(row, kept=row.kept and row.clip not in excluded) for row in clips]
+    return (replace(row, kept=row.kept and row.clip not in excluded) for row in clips)
 
 
 def build_rejection(

@@ -68,7 +68,7 @@ class _Writer:
         """A clip that is not kept has its row, its own scores and its decisions, and no files."""
         self.rows["scores"] += [row for row in clip.scores if row.track is None and row.stage == "survey"]
         self.rows["decisions"] += decisions
-        self.rows["clips"].append(exclude_clips([clip.row], {clip.id})[0])
+        self.rows["clips"] += exclude_clips([clip.row], {clip.id})
 
     def add_kept(self, clip: SceneClip, regated: RegatedClip) -> None:
         """A kept clip, of which only the files are written again that have changed."""

@@ -95,6 +95,10 @@ class DefaultConcepts:
             capabilities = ("phrases", *capabilities, "video")
         if self._classifier:
             capabilities = (*capabilities, "everything", "exemplars")
+        if self._sam and self._detector:
+            capabilities = (*capabilities, "video_masks")
+        if self._sam and self._classifier:
+            capabilities = (*capabilities, "cross_image_exemplars")
         return EngineInfo(
             name="default",
             kind="concepts",

@@ -7,7 +7,7 @@ from workers.engines.protocols import BodyEstimate, ScaleSource
 
 # Heights in metres between which nearly all people lie whose age is unknown: the 5th percentile of girls of
 # three years (WHO child growth standards, 0.89) and the 95th of men in the United States (NHANES, 1.88). One
-# image does not tell a child nearby from an adult far away.
+# image does not distinguish a child nearby from an adult far away.
 UNKNOWN_AGE_RANGE = (0.9, 1.9)
 
 

@@ -6,7 +6,7 @@ from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 
 from workers.errors import JobProblem
 from workers.formats.images import encode_png
-from workers.jobs.bodies.controls import check_controls, read_controls
+from workers.jobs.bodies.controls import read_controls
 from workers.jobs.bodies.files import write_body
 from workers.jobs.bodies.gravity import read_gravity
 from workers.jobs.bodies.previews import render_body_panels
@@ -33,7 +33,6 @@ RECORDED |= {"people", "gravity", "camera_pitch_deg"}
 
 def run(context: JobContext, request: BodiesJob) -> Manifest:
     """Find the people or take the given ones, then recover a body for each."""
-    check_controls(context, request)
     if request.video is not None:
         return run_video(context, request, None)
     if request.from_job is not None:
@@ -53,7 +52,7 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
         regions = _select_regions(context, image, request)
     kept = _keep_largest(regions, request.max_people)
     camera = find_measured_camera(image, request.camera)
-    controls = read_controls(context.engines.bodies().info, request, kept)
+    controls = read_controls(request, kept)
     people, failures = recover_people(
         context,
         image,

@@ -106,7 +106,7 @@ def _recover_video(
     """The bodies of every frame, as chunks in the store."""
     writer = EstimateChunkWriter()
     total = video.count_frames(request.max_frames)
-    controls = read_controls(context.engines.bodies().info, request)
+    controls = read_controls(request)
     with limit_frames(video, request.max_frames) as frames:
         given = _check_cameras(request, video)
         # the cameras of a motion in the world are known

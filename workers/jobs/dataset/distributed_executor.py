@@ -1,22 +1,23 @@
 """Runs the stages of a dataset on many workers: every task is one or more parts of the job."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from maquette.contract.datasets import FunnelStep
 
 from workers.datasets.executor import compute_clip_key
+from workers.datasets.failures import Failure
 from workers.datasets.planning import PlannedClips
 from workers.datasets.records import ClipRecord
 from workers.datasets.settings import DatasetSettings
 from workers.datasets.shots.survey import Survey
 from workers.datasets.source import Source
+from workers.datasets.spooled_rows import spool_records
 from workers.datasets.stages.assets import AssetStage
 from workers.datasets.stages.base import ClipStage
-from workers.datasets.summary import build_clip_funnel, build_plan_funnel
-from workers.datasets.tasks import AssetTask, ClipResults, ClipTask
+from workers.datasets.summary import add_funnels, build_clip_funnel, build_plan_funnel
+from workers.datasets.tasks import AssetTask, ClipResults, ClipTask, ClipTasks
 from workers.engines.protocols import EngineInfo
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.earlier_clips import EarlierClips
@@ -70,39 +71,38 @@ class DistributedExecutor:
         """The surveys, which preparing the sources has made."""
         return (self._preparation.read_survey(source) for source in sources)
 
-    def run_clips(self, tasks: Sequence[ClipTask]) -> ClipResults:
+    def run_clips(self, tasks: ClipTasks) -> ClipResults:
         """Each clip in one part, or in several that follow each other on other workers."""
-        ended = self._take_over(tasks)
-        funnel = self._build_funnel(ended)
-        order = [task.plan.id for task in tasks]
-        tasks = [task for task in tasks if task.plan.id not in ended]
-        if not tasks:
-            return _build_results({clip: ended[clip] for clip in order})
+        ended = _EndedClips()
+        funnel = self._take_over(tasks, ended)
+        if len(ended) == len(tasks):
+            return ended.build_results(task.plan.id for task in tasks)
         placements = place_stages(self._context, self._workspace, self._stages)
         shared: dict[str, Any] = {"placements": [item.as_json() for item in placements], "step": 0}
         if len(placements) > 1:
             # workers without the engine need it for keys
             shared["engine"] = _describe(self._engine)
-        keys = {task.plan.id: compute_clip_key(self._stages, task) for task in tasks}
-        requests = {task.plan.id: {**self._build_request(task), **shared} for task in tasks}
         for placement in placements:
-            clips = [clip for clip in requests if clip not in ended]
+            clips = [task.plan.id for task in tasks if task.plan.id not in ended]
             if not clips:
                 break
-            open_requests = {keys[clip]: requests[clip] for clip in clips}
-            parts = self._collector.collect(placement.kind, placement.queue, open_requests, funnel)
+            keys = [compute_clip_key(self._stages, task) for task in tasks if task.plan.id not in ended]
+            requests = (
+                {**self._build_request(task), **shared} for task in tasks if task.plan.id not in ended
+            )
+            parts = self._collector.collect(placement.kind, placement.queue, keys, requests, funnel)
             for clip, part in zip(clips, parts, strict=True):
                 self._outputs[clip] = part.sha256
                 # the outcome of a clip that is handed over is that of its last part
                 if placement is placements[-1] or not part.outcome.is_done:
-                    ended[clip] = part.outcome
-        return _build_results({clip: ended[clip] for clip in order})
+                    ended.add(clip, part.outcome)
+        return ended.build_results(task.plan.id for task in tasks)
 
-    def _take_over(self, tasks: Sequence[ClipTask]) -> dict[str, PartOutcome]:
-        """The clips that earlier jobs have made of the same inputs."""
-        taken: dict[str, PartOutcome] = {}
+    def _take_over(self, tasks: ClipTasks, ended: "_EndedClips") -> tuple[FunnelStep, ...]:
+        """Add the clips that earlier jobs have made of the same inputs; the funnel with what they have."""
+        taken: tuple[FunnelStep, ...] = ()
         if self._earlier is None:
-            return taken
+            return self._funnel
         with self._earlier as earlier:
             earlier.open(tasks)
             for task in tasks:
@@ -110,18 +110,9 @@ class DistributedExecutor:
                 if record is not None:
                     outcome = PartOutcome(record.encode())
                     self._outputs[task.plan.id] = self._context.put(outcome.encode())
-                    taken[task.plan.id] = outcome
-        return taken
-
-    def _build_funnel(self, taken: Mapping[str, PartOutcome]) -> tuple[FunnelStep, ...]:
-        """What planning kept, and the clips that earlier jobs have made."""
-        if not taken:
-            return self._funnel
-        rows: dict[str, list[Any]] = defaultdict(list)
-        for outcome in taken.values():
-            for table, own in ClipRecord.decode(outcome.data).rows.items():
-                rows[table] += own
-        return (*self._funnel, *build_clip_funnel(rows))
+                    ended.add(task.plan.id, outcome, is_taken=True)
+                    taken = add_funnels(taken, build_clip_funnel(record.rows))
+        return (*self._funnel, *taken)
 
     def run_assets(self, tasks: Sequence[AssetTask]) -> ClipResults:
         """The assets of each clip, where an object engine is."""
@@ -136,9 +127,11 @@ class DistributedExecutor:
             }
             for task in tasks
         }
-        parts = self._collector.collect(ASSETS, queue, requests)
-        outcomes = {task.record.clip: part.outcome for task, part in zip(tasks, parts, strict=True)}
-        return _build_results(outcomes)
+        parts = self._collector.collect(ASSETS, queue, list(requests), requests.values())
+        ended = _EndedClips()
+        for task, part in zip(tasks, parts, strict=True):
+            ended.add(task.record.clip, part.outcome)
+        return ended.build_results([task.record.clip for task in tasks])
 
     def _build_request(self, task: ClipTask) -> dict[str, Any]:
         common = self._preparation.build_request(task.source)
@@ -159,9 +152,44 @@ def _describe(engine: EngineInfo) -> dict[str, Any]:
     }
 
 
-def _build_results(ended: Mapping[str, PartOutcome]) -> ClipResults:
-    """The results of clips, in their order."""
-    limits = [outcome.limit for outcome in ended.values() if outcome.limit is not None]
-    records = tuple(ClipRecord.decode(outcome.data) for outcome in ended.values() if outcome.is_done)
-    failed = {clip: outcome.failure for clip, outcome in ended.items() if outcome.failure is not None}
-    return ClipResults(records, limits[0] if limits else None, failed)
+class _EndedClips:
+    """What came of clips whose last part has ended; their records lie in files."""
+
+    def __init__(self) -> None:
+        # those of earlier jobs and those of this one, each in the order of the clips
+        self._taken, self._made = spool_records(), spool_records()
+        self._is_taken: dict[str, bool] = {}
+        self._limits: dict[str, float] = {}
+        self._failed: dict[str, Failure] = {}
+
+    def __contains__(self, clip: object) -> bool:
+        return clip in self._is_taken or clip in self._limits or clip in self._failed
+
+    def __len__(self) -> int:
+        return len(self._is_taken) + len(self._limits) + len(self._failed)
+
+    def add(self, clip: str, outcome: PartOutcome, *, is_taken: bool = False) -> None:
+        """Add a clip; those with a record in their order, apart from those that are taken over."""
+        if outcome.limit is not None:
+            self._limits[clip] = outcome.limit
+        elif outcome.failure is not None:
+            self._failed[clip] = outcome.failure
+        else:
+            self._is_taken[clip] = is_taken
+            (self._taken if is_taken else self._made).append(ClipRecord.decode(outcome.data))
+
+    def build_results(self, clips: Iterable[str]) -> ClipResults:
+        """The results of all clips, given in their order."""
+        order = list(clips)
+        limits = [self._limits[clip] for clip in order if clip in self._limits]
+        failed = {clip: self._failed[clip] for clip in order if clip in self._failed}
+        return ClipResults(self._merge(order), limits[0] if limits else None, failed)
+
+    def _merge(self, clips: Sequence[str]) -> Sequence[ClipRecord]:
+        if not self._taken:
+            return self._made
+        records, taken, made = spool_records(), iter(self._taken), iter(self._made)
+        records.extend(
+            next(taken if self._is_taken[clip] else made) for clip in clips if clip in self._is_taken
+        )
+        return records

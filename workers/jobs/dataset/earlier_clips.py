@@ -29,7 +29,7 @@ from workers.datasets.settings import DatasetSettings
 from workers.datasets.stages.base import ClipStage
 from workers.datasets.stages.keys import build_asset_key, hash_rows
 from workers.datasets.stages.shards import OUTPUTS
-from workers.datasets.tasks import ClipTask
+from workers.datasets.tasks import ClipTask, ClipTasks
 from workers.datasets.version import DatasetVersion
 from workers.errors import JobProblem
 from workers.jobs.context import JobContext
@@ -80,24 +80,24 @@ class EarlierClips:
     ) -> None:
         self._scratch.cleanup()
 
-    def open(self, tasks: Sequence[ClipTask]) -> None:
+    def open(self, tasks: ClipTasks) -> None:
         """Load the versions that have the clips of some tasks."""
-        wanted = {self._stages[LOOKED_UP].key(task).digest(): task for task in tasks}
+        wanted = {self._compute_key(task) for task in tasks}
         owners: dict[str, set[str]] = defaultdict(set)
-        for result in self._context.find_results(set(wanted)):
+        for result in self._context.find_results(wanted):
             owners[result.owner].add(result.key)
         while owners and len(self._versions) < MOST_JOBS:
             # the newest of those with the most that no open version has
-            owner = max(owners, key=lambda owner: len(owners[owner] & wanted.keys()))
-            if not owners[owner] & wanted.keys():
+            owner = max(owners, key=lambda owner: len(owners[owner] & wanted))
+            if not owners[owner] & wanted:
                 return
             version = self._load_version(owner)
             if version is not None:
                 self._versions.append(version)
                 by_hand = {row.clip for row in version.data.rows("decisions") if row.gate == REVIEW_GATE}
-                wanted = {
-                    key: task
-                    for key, task in wanted.items()
+                wanted &= {
+                    self._compute_key(task)
+                    for task in tasks
                     if task.plan.id in by_hand or not self._list_changed(version, task) <= {GATES}
                 }
             del owners[owner]
@@ -109,6 +109,9 @@ class EarlierClips:
             if changed <= {GATES} and (record := self._take(version, task, is_regated=bool(changed))):
                 return record
         return None
+
+    def _compute_key(self, task: ClipTask) -> str:
+        return self._stages[LOOKED_UP].key(task).digest()
 
     def _list_changed(self, version: _Version, task: ClipTask) -> set[str]:
         """The stages that a version ran on other inputs than those of a task, or not at all."""

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from maquette.contract import DatasetJob, Manifest
 from maquette.contract.datasets import SourceInfo
 from maquette.contract.results.dataset import ExportedFormat
-from maquette.dataset_plan import PLAN_FILE, format_plan, plan_request
+from maquette.dataset_plan import plan_request
 
 from storage.broker import DEFAULT_QUEUE
 from workers.datasets.budget_limits import Prices
@@ -26,12 +26,11 @@ from workers.jobs.dataset.earlier_clips import EarlierClips, record_clips
 from workers.jobs.dataset.exporting import check_exports, export_version, flag_result, run_export
 from workers.jobs.dataset.origins import list_origins
 from workers.jobs.dataset.part_collector import PartCollector
+from workers.jobs.dataset.plans import store_plan
 from workers.jobs.dataset.regating import run_regate
 from workers.jobs.dataset.result import build_result, list_artefacts, publish
 from workers.jobs.dataset.source_preparation import SourcePreparation
 from workers.jobs.dataset.workspace import JobWorkspace, load_components, load_engine_tracks
-
-PLAN_TYPE = "application/toml"
 
 
 def run(context: JobContext, request: DatasetJob) -> Manifest:
@@ -128,9 +127,7 @@ class _DatasetRun:
         return EarlierClips(self._context, self._workspace, self._stages, self._settings, release)
 
     def _store_plan(self) -> None:
-        """Store the plan that makes this version again; it is no part of the version."""
-        plan = plan_request(self._request, self._videos, self._preparation.unreadable)
-        self._workspace.store(PLAN_FILE, "document", PLAN_TYPE, format_plan(plan).encode())
+        store_plan(self._workspace, plan_request(self._request, self._videos, self._preparation.unreadable))
 
     def _store_timing(self, result: PipelineResult, written: DatasetVersion) -> None:
         collector = self._collector

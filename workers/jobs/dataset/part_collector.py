@@ -2,8 +2,9 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from maquette.contract.datasets import FunnelStep
@@ -11,6 +12,7 @@ from maquette.contract.datasets import FunnelStep
 from storage.ledger import Part, PartRow
 from storage.ledger.parts import LOST
 from workers.datasets.failures import Failure
+from workers.datasets.spooled_rows import SpooledRows
 from workers.errors import JobProblem, Parked
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.outcomes import SPARED, PartOutcome
@@ -39,10 +41,11 @@ class PartCollector:
         self,
         kind: str,
         queue: str,
-        requests: Mapping[str, Mapping[str, Any]],
+        keys: Sequence[str],
+        requests: Iterable[Mapping[str, Any]],
         funnel: Sequence[FunnelStep] = (),
     ) -> Iterator[CollectedPart]:
-        """The parts of all requests, which are given by part key, in their order; read one by one.
+        """The parts of all requests, in their order; read one by one. `keys` are their part keys.
 
         Raises Parked with those that are missing, and the funnel that they add to: the job runs again when
         they have ended. Raises JobProblem if one failed in a way that fails the job.
@@ -50,10 +53,16 @@ class PartCollector:
         ended = self._context.parts.list_outcomes(kind)
         for row in ended.values():
             _check(kind, row)
-        missing = [key for key in requests if key not in ended]
+        missing = set(keys) - ended.keys()
         if missing:
-            raise Parked([Part(kind, key, queue, json.dumps(requests[key])) for key in missing], funnel)
-        return (self._load(ended[key]) for key in requests)
+            parts = SpooledRows[Part](attrgetter(*Part.__slots__), lambda values: Part(*values))
+            # parts of equal keys are one
+            for key, request in zip(keys, requests, strict=True):
+                if key in missing:
+                    parts.append(Part(kind, key, queue, json.dumps(request)))
+                    missing.remove(key)
+            raise Parked(parts, funnel)
+        return (self._load(ended[key]) for key in keys)
 
     def _load(self, row: PartRow) -> CollectedPart:
         if row.problem is not None:

@@ -1,6 +1,7 @@
 """Decides the version of an earlier dataset job by other bounds or by hand, from its tables alone."""
 
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.dataset.earlier_clips import record_clips
 from workers.jobs.dataset.exporting import check_exports, export_version, flag_result
+from workers.jobs.dataset.plans import store_regated_plan
 from workers.jobs.dataset.result import build_result, list_artefacts, load_dataset_manifest, publish
 from workers.jobs.dataset.version_files import copy_files
 from workers.jobs.dataset.workspace import JobWorkspace
@@ -30,10 +32,12 @@ def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
     source = str(request.from_job)
     earlier = load_dataset_manifest(context, source)
     artefacts = {artefact.name: artefact for artefact in earlier.artefacts}
-    regated = _build(context, request, artefacts)
+    reviews = [_complete(review, context) for review in request.reviews]
+    regated = _build(context, request, reviews, artefacts)
     written = regated.version
     context.progress("write", message="writing the tables")
     workspace = _store(context, regated, artefacts)
+    store_regated_plan(context, workspace, request, reviews, artefacts)
     list_artefacts(context, workspace, written)
     record_clips(context, written)
     if request.publish is not None:
@@ -52,7 +56,9 @@ def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
     )
 
 
-def _build(context: JobContext, request: DatasetJob, artefacts: dict[str, Artefact]) -> RegatedVersion:
+def _build(
+    context: JobContext, request: DatasetJob, reviews: Sequence[Review], artefacts: dict[str, Artefact]
+) -> RegatedVersion:
     """The new version, from copies of the tables that are read."""
     needed = [
         artefact
@@ -66,7 +72,6 @@ def _build(context: JobContext, request: DatasetJob, artefacts: dict[str, Artefa
             copy_files(context, [artefact], Path(scratch))
         try:
             key = context.settings.dataset_key
-            reviews = [_complete(review, context) for review in request.reviews]
             return build_regated_version(Dataset(scratch), bounds, reviews, is_signed=bool(key))
         except DatasetError as error:
             raise JobProblem(error.code, error.detail) from error

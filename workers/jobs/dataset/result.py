@@ -69,7 +69,7 @@ def build_result(
 ) -> DatasetResult:
     """The numbers of the version, and what was left out: videos and clips with their reasons."""
     totals: Any = written.manifest.totals
-    clips = [row for row in written.rows["clips"] if row.kept]
+    clips = written.rows["clips"]
     return DatasetResult(
         version=written.manifest.version,
         clips=totals["clips"],
@@ -79,12 +79,12 @@ def build_result(
         rejected=dict(written.manifest.rejected),
         seconds=totals["seconds"],
         assets=totals["assets"],
-        splits=dict(sorted(Counter(row.split for row in clips).items())),
+        splits=dict(sorted(Counter(row.split for row in clips if row.kept).items())),
         funnel=list(written.funnel),
         signed=written.signed,
         published=published,
         unreadable=unreadable,
         failed={clip: str(failure) for clip, failure in failed.items()},
-        frame_rates=count_rates(clips),
+        frame_rates=count_rates(row for row in clips if row.kept),
         exports=list(exported),
     )

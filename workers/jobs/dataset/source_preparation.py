@@ -75,7 +75,11 @@ class SourcePreparation:
             for origin in origins
             if find_upload(request, origin) is None
         }
-        parts = self._collector.collect(FETCH, self._queue, requests) if requests else iter(())
+        parts = (
+            self._collector.collect(FETCH, self._queue, list(requests), requests.values())
+            if requests
+            else iter(())
+        )
         fetched = iter(json.loads(part.outcome.data) for part in parts)
         for origin in origins:
             uploaded = find_upload(request, origin)
@@ -116,7 +120,11 @@ class SourcePreparation:
         missing = [source for source in sources if keys[source.sha256] not in earlier]
         requests = {keys[source.sha256]: self.build_request(source) for source in missing}
         made = dict(earlier)
-        parts = self._collector.collect(SURVEY, self._queue, requests) if requests else iter(())
+        parts = (
+            self._collector.collect(SURVEY, self._queue, list(requests), requests.values())
+            if requests
+            else iter(())
+        )
         for source, part in zip(missing, parts, strict=True):
             if part.outcome.failure is None:
                 made[keys[source.sha256]] = part.sha256

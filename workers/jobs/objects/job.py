@@ -7,7 +7,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.objects import multi_view
 from workers.jobs.objects.extras import write_object_with_extras
 from workers.jobs.objects.files import check_formats
-from workers.jobs.objects.reconstruction import check_controls, measure_view, reconstruct_objects
+from workers.jobs.objects.reconstruction import measure_view, reconstruct_objects
 from workers.jobs.sources import load_image_and_instances
 
 
@@ -16,7 +16,6 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
     check_formats(request.formats)
     if request.multiview:
         return multi_view.run(context, request)
-    check_controls(context, request)
     image, instances = load_image_and_instances(context, request)
     view = measure_view(context, image, request)
     objects, failures = reconstruct_objects(context, image, instances, view, request)

@@ -51,9 +51,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
     """Reconstruct every object of `request.video`, or of the video of an earlier track job."""
     engine = context.engines.objects()
     if not isinstance(engine, MultiViewEngine):
-        raise JobProblem(
-            "multiview_unsupported", f"engine {engine.info.name!r} takes one view: ask for engine 'default'"
-        )
+        raise TypeError(f"engine {engine.info.name!r} lists 'many_views' and takes one view")
     context.record_engine(engine.info)
     if request.from_job is None:
         assert request.video is not None

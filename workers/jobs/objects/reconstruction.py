@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from workers.engines.protocols import GenerationControls, GenerativeEngine, ObjectAsset, ObjectEngine
 from workers.geometry.cameras import Camera
 from workers.jobs.cameras import find_measured_camera
-from workers.jobs.capabilities import require_capability
 from workers.jobs.context import JobContext
 from workers.jobs.depth_maps import load_depth
 from workers.jobs.media_loader import LoadedImage
@@ -53,12 +52,6 @@ def measure_view(context: JobContext, image: LoadedImage, request: Reconstructio
     return MeasuredView(measured.camera, measured.depth, measured.unit_assumed)
 
 
-def check_controls(context: JobContext, request: ReconstructionJob) -> None:
-    """Raise JobProblem for an option that the engine does not have, before anything is computed."""
-    if request.generation is not None or "pointmap" in request.outputs:
-        _read_controls(context.engines.objects(), request)
-
-
 def reconstruct_objects(
     context: JobContext,
     image: LoadedImage,
@@ -66,14 +59,10 @@ def reconstruct_objects(
     view: MeasuredView,
     request: ReconstructionJob,
 ) -> tuple[list[ReconstructedObject], list[ObjectFailure]]:
-    """Reconstruct each instance; those that cannot be reconstructed are reported as failures.
-
-    Raises JobProblem for an option that the engine does not have (`generation_unsupported`,
-    `pointmap_unsupported`).
-    """
+    """Reconstruct each instance; those that cannot be reconstructed are reported as failures."""
     engine = context.engines.objects()
     context.record_engine(engine.info)
-    controls = _read_controls(engine, request)
+    controls = _read_controls(request)
     objects: list[ReconstructedObject] = []
     failures: list[ObjectFailure] = []
     for index, instance in enumerate(instances):
@@ -110,14 +99,10 @@ def _reconstruct(
     )
 
 
-def _read_controls(engine: ObjectEngine, request: ReconstructionJob) -> GenerationControls | None:
+def _read_controls(request: ReconstructionJob) -> GenerationControls | None:
     """What the request says about generating; None where it says nothing."""
     wants_points = "pointmap" in request.outputs
     if request.generation is None and not wants_points:
         return None
-    if request.generation is not None:
-        require_capability(engine.info, "generation", "generation")
-    if wants_points:
-        require_capability(engine.info, "pointmap", "outputs: pointmap")
     fields = {} if request.generation is None else request.generation.model_dump()
     return GenerationControls(**fields, pointmap=wants_points)

@@ -15,7 +15,6 @@ from workers.jobs.segment.outputs import write_masks, write_overlay
 
 # images decoded and embedded at a time, as many as a worker's batch of several jobs has by default
 IMAGES_PER_PASS = 8
-CAPABILITY = "image_batch"
 
 
 def segment_images(context: JobContext, request: SegmentJob) -> list[ImageInstances]:
@@ -25,7 +24,7 @@ def segment_images(context: JobContext, request: SegmentJob) -> list[ImageInstan
     """
     engine = context.engines.concepts()
     if not isinstance(engine, BatchedConceptEngine):
-        raise TypeError(f"engine {engine.info.name!r} lists {CAPABILITY!r} and takes one image at a time")
+        raise TypeError(f"engine {engine.info.name!r} lists 'image_batch' and takes one image at a time")
     results: list[ImageInstances] = []
     while len(results) < len(request.images):
         first = len(results)

@@ -36,8 +36,8 @@ from workers.jobs.wire import to_wire_box
 class InstanceMask:
     """One instance: a mask (H, W), an xyxy box in pixels, and the prompt that it answers.
 
-    `score` and `label` are None for masks that the request gave; `runs` are the mask's where the engine knows
-    them.
+    `score` is None for masks that the request gave, `label` where it does not name them; `runs` are the mask's
+    where the engine knows them.
     """
 
     mask: Mask
@@ -100,14 +100,23 @@ def find_instances(context: JobContext, image: LoadedImage, request: PromptedJob
     return [instance for instance in instances if instance.mask.any()]
 
 
-def decode_masks(masks: Sequence[Rle]) -> list[InstanceMask]:
-    """Masks of a request that `check_prompts` accepted; raises JobProblem for one that is broken or empty."""
+def decode_masks(masks: Sequence[Rle], labels: Sequence[str | None] = ()) -> list[InstanceMask]:
+    """Masks of a request that `check_prompts` accepted, with a label each where the request has any.
+
+    Raises JobProblem for a mask that is broken or empty.
+    """
     instances = []
     for index, encoded in enumerate(masks):
         mask = decode_mask(encoded, f"masks[{index}]")
         prompt = PromptRef(kind="mask", index=index)
         instances.append(
-            InstanceMask(mask=mask, box=bounding_box(mask), score=None, label=None, prompt=prompt)
+            InstanceMask(
+                mask=mask,
+                box=bounding_box(mask),
+                score=None,
+                label=labels[index] if labels else None,
+                prompt=prompt,
+            )
         )
     return instances
 

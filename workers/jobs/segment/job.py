@@ -5,10 +5,9 @@ from maquette.contract import Manifest, SegmentJob, SegmentResult
 
 from workers.engines.protocols import SemanticEngine
 from workers.formats.images import encode_png
-from workers.jobs.capabilities import require_capability
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedImage
-from workers.jobs.segment.image_batch import CAPABILITY, segment_images
+from workers.jobs.segment.image_batch import segment_images
 from workers.jobs.segment.instances import find_instances
 from workers.jobs.segment.outputs import write_masks, write_overlay
 
@@ -20,10 +19,7 @@ def run(context: JobContext, request: SegmentJob) -> Manifest:
         image = context.media.load_image(request.image, keep=True)
     else:
         image = context.media.load_frame(request.image, request.frame)
-    if "semantic" in request.outputs:
-        require_capability(context.engines.concepts().info, "semantic_map", "outputs: semantic")
     if request.images:
-        require_capability(context.engines.concepts().info, CAPABILITY, "images")
         context.engines.concepts().check(request.phrases())
     instances = find_instances(context, image, request)
     if request.overlay:

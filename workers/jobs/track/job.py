@@ -5,7 +5,6 @@ from contextlib import closing
 
 from maquette.contract import Manifest, MaskChunk, PromptRef, Track, TrackJob, TrackResult
 
-from workers.errors import JobProblem
 from workers.jobs.context import JobContext
 from workers.jobs.media_loader import LoadedVideo
 from workers.jobs.track.chunked_tracking import (
@@ -58,11 +57,6 @@ def _check_engine(context: JobContext, request: TrackJob) -> None:
     engine = context.engines.concepts()
     context.record_engine(engine.info)
     engine.check(request.text)
-    if request.exemplars and "video_exemplars" not in engine.info.capabilities:
-        raise JobProblem(
-            "exemplars_on_video_unsupported",
-            f"engine {engine.info.name!r} accepts no exemplar boxes on frames; SAM 3 does",
-        )
 
 
 def _track_pass(

@@ -93,7 +93,7 @@ def bodies(
     fields: dict[str, Any] = {
         **{name: context.params[name] for name in SAME},
         "boxes": parsing.parse_boxes(box),
-        "masks": [_read_mask(file) for file in mask or ()],
+        "masks": [parsing.read_mask(file) for file in mask or ()],
         "camera": parsing.parse_camera(camera),
         "formats": parsing.parse_names(formats, BodyFormat),
         "max_gap_seconds": max_gap,
@@ -145,15 +145,3 @@ def _read_people(file: Path | None) -> list[Any]:
     ):
         raise typer.BadParameter(f"{file} must hold a JSON list of objects and nulls")
     return people
-
-
-def _read_mask(file: Path) -> Any:
-    try:
-        import numpy as np
-        from PIL import Image
-    except ImportError as error:
-        raise typer.BadParameter("install maquette[arrays] to read masks") from error
-    with Image.open(file) as image:
-        # the mask of a cut-out lies in its alpha channel
-        plane = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
-        return np.asarray(plane) > 127

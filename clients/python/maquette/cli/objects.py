@@ -30,6 +30,8 @@ def objects(
     text: o.Text = None,
     box: o.Boxes = None,
     point: o.Points = None,
+    mask: o.MaskFiles = None,
+    mask_label: o.MaskLabels = None,
     from_job: o.FromJob = None,
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,

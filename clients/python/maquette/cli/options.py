@@ -103,6 +103,13 @@ Points = Annotated[
         "--point", "-p", help="One object by points: x,y or x,y,label, several joined by ';'; repeatable."
     ),
 ]
+MaskFiles = Annotated[
+    list[Path] | None, typer.Option("--mask", help="A PNG with the mask of one object; repeatable.")
+]
+MaskLabels = Annotated[
+    list[str] | None,
+    typer.Option("--mask-label", help="What a mask shows: one per --mask, '-' where unknown; repeatable."),
+]
 Exemplars = Annotated[
     list[str] | None,
     typer.Option(

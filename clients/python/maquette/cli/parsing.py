@@ -102,3 +102,16 @@ def _parse_numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]
     if len(values) not in counts:
         raise typer.BadParameter(f"{form}, not {text!r}")
     return values
+
+
+def read_mask(file: Path) -> Any:
+    """Read an image as a mask (H, W): its alpha channel, or where it is brighter than half."""
+    try:
+        import numpy as np
+        from PIL import Image
+    except ImportError as error:
+        raise typer.BadParameter("install maquette[arrays] to read masks") from error
+    with Image.open(file) as image:
+        # the mask of a cut-out lies in its alpha channel
+        plane = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
+        return np.asarray(plane) > 127

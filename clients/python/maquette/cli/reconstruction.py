@@ -18,6 +18,8 @@ def parse_reconstruction(options: Mapping[str, Any]) -> dict[str, Any]:
         **{name: options[name] for name in SAME},
         "boxes": parsing.parse_boxes(options["box"]),
         "points": parsing.parse_points(options["point"]),
+        "masks": [parsing.read_mask(file) for file in options["mask"] or ()],
+        "mask_labels": [None if label == "-" else label for label in options["mask_label"] or ()],
         "camera": parsing.parse_camera(options["camera"]),
         "depth": _parse_depth(options),
         "outputs": parsing.list_enabled({name: options[name] for name in OUTPUTS}),

@@ -25,6 +25,8 @@ def scene(
     text: o.Text = None,
     box: o.Boxes = None,
     point: o.Points = None,
+    mask: o.MaskFiles = None,
+    mask_label: o.MaskLabels = None,
     from_job: FromJob = None,
     threshold: o.Threshold = None,
     camera: o.CameraOption = None,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from maquette.contract.datasets import SourceInfo
 from maquette.contract.requests import DatasetJob, DatasetOptions
-from maquette.dataset_plan.schema import DatasetPlan
+from maquette.dataset_plan.schema import DatasetPlan, PlanOutput
 from maquette.dataset_plan.uploads import format_upload
 
 # where exports go when the plan is run: they need a folder
@@ -25,13 +25,6 @@ def plan_request(
         sha256: info.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         for sha256, info in videos.items()
     }
-    output: dict[str, object] = {}
-    if request.exports:
-        options = {
-            export.format: export.model_dump(mode="json", exclude={"format"}, exclude_none=True)
-            for export in request.exports
-        }
-        output = {"folder": FOLDER, "formats": list(options), "options": options}
     names = [name for name in DatasetOptions.model_fields if name not in LEFT_OUT]
     content = request.model_dump(mode="json", include=set(names), exclude_none=True)
     return DatasetPlan.model_validate(
@@ -42,6 +35,17 @@ def plan_request(
                 "sources": {sha256: known for sha256, known in facts.items() if known},
                 "skipped": dict(skipped),
             },
-            "output": output,
+            "output": plan_exports(request),
         }
     )
+
+
+def plan_exports(request: DatasetJob) -> PlanOutput:
+    """Return the output of a plan that exports what a job has exported."""
+    if not request.exports:
+        return PlanOutput()
+    options = {
+        export.format: export.model_dump(mode="json", exclude={"format"}, exclude_none=True)
+        for export in request.exports
+    }
+    return PlanOutput.model_validate({"folder": FOLDER, "formats": list(options), "options": options})

@@ -33,6 +33,14 @@ def read_plan(path: Path, changes: Iterable[str] = ()) -> DatasetPlan:
     return build_plan(table, changes, name=str(path))
 
 
+def parse_plan(text: str) -> DatasetPlan:
+    """Return the plan of a text whose paths are absolute; raises PlanError."""
+    try:
+        return build_plan(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(str(error)) from error
+
+
 def build_plan(table: Table, changes: Iterable[str] = (), *, name: str = "the plan") -> DatasetPlan:
     """Validate the content of a plan after changes of the form `key=value`; raises PlanError."""
     for change in changes:

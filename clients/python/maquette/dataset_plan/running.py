@@ -34,12 +34,32 @@ class PlanEstimate:
     trial_job: str
 
 
-def submit_plan(mq: Maquette, plan: DatasetPlan, on_skip: SkipCallback | None = None) -> Job[DatasetResult]:
+def submit_plan(
+    mq: Maquette,
+    plan: DatasetPlan,
+    on_skip: SkipCallback | None = None,
+    wait: Callable[[Job[DatasetResult]], object] = Job.wait,
+) -> Job[DatasetResult]:
     """Upload the videos of a plan and submit its job.
 
     Videos that cannot be used are left out; `on_skip` is called with each, and the result and the dataset
     name them. Raises InputRefused where none is left, and for the first of a strict plan.
+
+    A plan with `regates` takes a job for each version on the way, which `wait` is called with; the job of the
+    last version is returned.
     """
+    first = plan.model_copy(update={"publish": None}) if plan.regates else plan
+    job = _submit_videos(mq, first, on_skip)
+    for number, regate in enumerate(plan.regates, 1):
+        wait(job)
+        # versions on the way are published nowhere
+        publish = plan.publish if number == len(plan.regates) else None
+        job = mq.regate(job, dict(regate.gates), reviews=regate.reviews, publish=publish)
+    return job
+
+
+def _submit_videos(mq: Maquette, plan: DatasetPlan, on_skip: SkipCallback | None) -> Job[DatasetResult]:
+    """Submit the job of a plan's first version."""
     is_remote = plan.input.remote
     videos = collect_videos(plan, skip_buckets=is_remote)
     facts = plan.input.source.model_dump(exclude_none=True, exclude_unset=True)

@@ -7,7 +7,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from maquette.contract import export_options
 from maquette.contract.base import RequestModel
-from maquette.contract.datasets import BucketInput, ShortText, SourceFacts
+from maquette.contract.datasets import (
+    Bounds,
+    BucketInput,
+    GateName,
+    Review,
+    ShortText,
+    SourceFacts,
+)
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import RequiredPhrases
 from maquette.contract.requests import DatasetOptions
@@ -102,6 +109,21 @@ class PlanOutput(RequestModel):
         return self
 
 
+class PlanRegate(RequestModel):
+    """What a finished version is decided by again: bounds of gates, decisions by hand, or both."""
+
+    gates: dict[GateName, Bounds] = {}
+    """Bounds that replace those of the version, by gate."""
+    reviews: list[Review] = []
+    """Clips and tracks that a person keeps or rejects, whatever the gates say."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "PlanRegate":
+        if not self.gates and not self.reviews:
+            raise ValueError("give 'gates', 'reviews', or both")
+        return self
+
+
 class DatasetPlan(DatasetOptions):
     """Everything about a dataset: options of the job, inputs and outputs."""
 
@@ -111,7 +133,10 @@ class DatasetPlan(DatasetOptions):
     """The videos, and what is known of them."""
     output: PlanOutput = PlanOutput()
     """Where the dataset goes."""
+    regates: list[PlanRegate] = []
+    """What the version is decided by again, one after the other: each makes a new version of the one before,
+    and the last is that of the plan."""
 
     def job_options(self) -> dict[str, Any]:
         """Return the options as fields of a DatasetJob; those that are not set are left out."""
-        return self.model_dump(exclude={"input", "output"}, exclude_none=True)
+        return self.model_dump(exclude={"input", "output", "regates"}, exclude_none=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pydantic import BaseModel
 
 from maquette.contract.base import describe_field
-from maquette.contract.datasets import Bounds, SourceFacts, SplitShares
+from maquette.contract.datasets import Bounds, Review, SourceFacts, SplitShares
 from maquette.dataset_plan.schema import DatasetPlan, PlanInput, PlanOutput, PlanSource
 from maquette.dataset_plan.writing import format_value
 
@@ -38,10 +38,12 @@ EXAMPLES = {
     "folder": "dataset",
     "formats": ["coco", "webdataset"],
 }
+# a decision by hand
+REVIEW = {"clip": "0f3a9c2e", "track": 2, "verdict": "reject", "reason": "a reflection"}
 # keys that are set in the template, although their tables have others that are not
 SHOWN = {"text", "videos", "folder"}
 # tables with sections of their own
-SECTIONS = {"gates", "splits", "input", "output", "options", "source", "sources"}
+SECTIONS = {"gates", "splits", "input", "output", "options", "source", "sources", "regates"}
 # set by the client, or too long for an example
 LEFT_OUT = {"skipped", "name", "time_assumed", "world_from_cam", "actions", "action_names", "action_types"}
 
@@ -70,6 +72,12 @@ def plan_template() -> str:
         f"\n# {describe_field(PlanOutput, 'options')}",
         "# [output.options.webdataset]",
         "# largest = 100000000",
+        "\n# Bounds and decisions by hand under which the version is decided again, table after table.",
+        "# [[regates]]",
+        "# [regates.gates.flicker]",
+        *_explain_fields(Bounds, {"high": 0.2}, only=("high",)),
+        "# [[regates.reviews]]",
+        *_explain_fields(Review, REVIEW, only=REVIEW),
     ]
     return "\n".join(sections) + "\n"
 

@@ -16,6 +16,9 @@ def format_plan(plan: DatasetPlan) -> str:
     # a fact with its default value differs from one that is left out: those are not written
     facts = plan.input.model_dump(mode="json", include={"source", "sources"}, exclude_unset=True)
     table["input"] |= {"source": {}, "sources": {}} | facts
+    if not plan.regates:
+        # the plans of most versions have none
+        del table["regates"]
     return "\n".join(_format_table(table, ())).strip() + "\n"
 
 
@@ -42,14 +45,32 @@ def format_key(key: str) -> str:
 
 
 def _format_table(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of a table: its values first, then its tables."""
-    values = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
+    """Yield the lines of a table with its heading."""
+    values = [value for value in table.values() if not isinstance(value, Mapping) and not _is_tables(value)]
     # a gate without bounds is another than one that keeps those of the policy
-    is_unbounded_gate = not table and path[:1] == ("gates",) and len(path) > 1
+    is_unbounded_gate = not table and path[-2:-1] == ("gates",)
     if path and (values or is_unbounded_gate):
-        yield f"\n[{'.'.join(map(format_key, path))}]"
-    for key, value in values.items():
-        yield f"{format_key(key)} = {format_value(value)}"
+        yield f"\n[{_format_path(path)}]"
+    yield from _format_content(table, path)
+
+
+def _format_content(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines of a table without its heading: its values first, then its tables."""
+    for key, value in table.items():
+        if not isinstance(value, Mapping) and not _is_tables(value):
+            yield f"{format_key(key)} = {format_value(value)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _format_table(value, (*path, key))
+        elif _is_tables(value):
+            for item in value:
+                yield f"\n[[{_format_path((*path, key))}]]"
+                yield from _format_content(item, (*path, key))
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def _format_path(path: tuple[str, ...]) -> str:
+    return ".".join(map(format_key, path))

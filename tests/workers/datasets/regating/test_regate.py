@@ -1,11 +1,14 @@
 """Other bounds over a finished dataset give what a run with these bounds gives, without the videos."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from maquette.contract.datasets import Bounds
+from maquette.dataset_plan import read_plan
 
 from tests.support.synthetic_datasets import SETTINGS, balls_source, make_dataset
 from workers.datasets import commands
@@ -101,6 +104,26 @@ def test_the_command_shows_what_came_and_went(
     printed = capsys.readouterr().out
     assert "in: track" in printed and "rejected before by area" in printed
     assert Dataset(tmp_path / "new").manifest.policy.startswith(strict.manifest.policy + "+")
+    # the folder has no plan, so neither has the new one
+    assert not (tmp_path / "new" / "plan.toml").exists()
+
+
+def test_the_plan_of_a_folder_is_continued(strict: Dataset, tmp_path: Path) -> None:
+    folder = shutil.copytree(strict.folder, tmp_path / "old")
+    (folder / "plan.toml").write_text(
+        'text = "ball"\n[input]\nvideos = "a.mp4"\n[output]\nfolder = "."\nformats = ["coco"]\n'
+    )
+    commands.regate(folder, tmp_path / "new", ["area.low=64", "area.high=none"])
+    plan = read_plan(tmp_path / "new" / "plan.toml")
+    assert plan.input.videos == [str(folder / "a.mp4")]
+    assert plan.output.folder == tmp_path / "new" and plan.output.formats == ["coco"]
+    [step] = plan.regates
+    assert step.gates == {"area": Bounds(low=64)}
+    commands.regate(tmp_path / "new", tmp_path / "newer", ["flicker.high=0.2"])
+    assert [set(step.gates) for step in read_plan(tmp_path / "newer" / "plan.toml").regates] == [
+        {"area"},
+        {"flicker"},
+    ]
 
 
 def test_bounds_of_the_command_line() -> None:

@@ -64,6 +64,8 @@ def test_it_is_a_concept_engine_that_describes_itself(engine: DefaultConcepts) -
         "video",
         "everything",
         "exemplars",
+        "video_masks",
+        "cross_image_exemplars",
     )
     assert engine.info.vocabulary is not None and len(engine.info.vocabulary) == 80
     assert set(engine.info.weights) == {

@@ -1,4 +1,4 @@
-"""Key points, hand boxes and the refining of hands: what reaches an engine, and who refuses them."""
+"""Key points, hand boxes and the refining of hands: what reaches an engine."""
 
 from typing import Any
 
@@ -8,8 +8,7 @@ from maquette.contract import BodiesJob
 from pydantic import ValidationError
 
 from workers.engines.bodies.sam3d.prompt_arrays import encode_prompts
-from workers.engines.protocols import BodyControls, EngineInfo, PersonHints, RequestRefused
-from workers.errors import JobProblem
+from workers.engines.protocols import BodyControls, PersonHints, RequestRefused
 from workers.jobs.bodies.controls import read_controls
 from workers.jobs.bodies.recovery import PersonRegion
 
@@ -23,35 +22,15 @@ def request(**options: Any) -> BodiesJob:
     return BodiesJob(image={"url": "https://example.org/i"}, boxes=[BOX, BOX], **options)
 
 
-def info(*capabilities: str) -> EngineInfo:
-    return EngineInfo("fake", "bodies", "1", "cpu", "none", capabilities, ())
-
-
 def test_prompts_belong_to_the_people_that_are_kept() -> None:
     people = [None, {"keypoints": [WRIST], "left_hand": HAND}]
-    both = info("body_prompts", "hand_refinement")
-    controls = read_controls(both, request(people=people, hands="left", max_wrist_angle=0.5), REGIONS)
+    controls = read_controls(request(people=people, hands="left", max_wrist_angle=0.5), REGIONS)
     hints = PersonHints(keypoints=(("left_wrist", 10, 12),), left_hand=(5, 6, 25, 26))
     assert controls == BodyControls(people=(hints,), refined=(True, False), max_wrist_angle=0.5)
-    assert read_controls(both, request(), REGIONS) is None
+    assert read_controls(request(), REGIONS) is None
     arrays = encode_prompts(controls, [0])
     np.testing.assert_array_equal(arrays["points"], [[[10, 12, 62]]])
     np.testing.assert_array_equal(arrays["hands"], [[[5, 6, 25, 26], [np.nan] * 4]])
-
-
-@pytest.mark.parametrize(
-    ("options", "able", "code"),
-    [
-        ({"people": [None, {"keypoints": [WRIST]}]}, (), "body_prompts_unsupported"),
-        ({"people": [None, {"right_hand": HAND}]}, ("body_prompts",), "hand_refinement_unsupported"),
-        ({"hands": "none"}, (), "hand_refinement_unsupported"),
-        ({"max_wrist_angle": 1.0}, ("body_prompts",), "hand_refinement_unsupported"),
-    ],
-)
-def test_engines_without_them_refuse(options: dict[str, Any], able: tuple[str, ...], code: str) -> None:
-    with pytest.raises(JobProblem) as caught:
-        read_controls(info(*able), request(**options), REGIONS)
-    assert (caught.value.problem.code, caught.value.problem.status) == (code, 422)
 
 
 def test_an_unknown_key_point_is_named() -> None:

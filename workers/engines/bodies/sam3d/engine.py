@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from maquette.contract.capabilities import SAM3D_BODY, SAM3D_BODY_CONTROLS
 from numpy.typing import NDArray
 
 from workers.engines.bodies.input_checks import check_people
@@ -18,7 +19,7 @@ from workers.engines.bodies.sam3d.calls import BodyCall, encode_calls, group_cal
 from workers.engines.bodies.sam3d.contract import UpstreamAnswer, assign, read_people
 from workers.engines.bodies.sam3d.errors import LICENCE, Sam3dBodyContract, Sam3dBodyUnavailable
 from workers.engines.bodies.sam3d.prompt_arrays import encode_prompts
-from workers.engines.bodies.sam3d.settings import CHILD, Mode, Sam3dBodySettings
+from workers.engines.bodies.sam3d.settings import CHILD, Sam3dBodySettings
 from workers.engines.host.errors import HostRefused
 from workers.engines.host.host import EngineHost, HostSpec
 from workers.engines.host.startup import start_host
@@ -31,13 +32,6 @@ MIN_BOX_SIDE = 16
 CONFIG = "model_config.yaml"
 # Upstream enlarges boxes that close tightly around a mask by this factor before it crops.
 MASK_BOX_SCALE = 1.2
-CAPABILITIES = ("image", "multi_person", "rig", "masks", "hands", "shape", "lod")
-# What a request may say about people and their hands, by what is run.
-CONTROLS: dict[Mode, tuple[str, ...]] = {
-    "full": ("body_prompts", "hand_refinement"),
-    "body": ("body_prompts",),
-    "hands": (),
-}
 
 
 class Sam3dBody:
@@ -70,7 +64,7 @@ class Sam3dBody:
             f"/mask_boxes{MASK_BOX_SCALE}{'/fov' if fov else ''}{chosen.precision_label()}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Body); Apache-2.0 (MHR)",
-            capabilities=(*CAPABILITIES, *CONTROLS[chosen.mode]),
+            capabilities=(*SAM3D_BODY, *SAM3D_BODY_CONTROLS[chosen.mode]),
             limits=(
                 "metres come from the network's prior",
                 "faces keep a neutral expression",

@@ -4,20 +4,6 @@ from collections.abc import Sequence
 
 from workers.engines.protocols import Box, TrackPrompts
 
-# what both backends can do
-CAPABILITIES = (
-    "phrases",
-    "boxes",
-    "points",
-    "masks",
-    "exemplars",
-    "video",
-    "mask_cleanup",
-    "semantic_map",
-    "image_batch",
-    "video_exemplars",
-)
-
 
 def check_exemplars(boxes: Sequence[Box], labels: Sequence[int]) -> None:
     """Raise ValueError without boxes, or unless each box has a label of 1 or 0."""

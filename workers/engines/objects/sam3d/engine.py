@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from maquette.contract.capabilities import SAM3D_OBJECTS
 from numpy.typing import NDArray
 
 from workers.engines.host.host import EngineHost, HostSpec
@@ -68,16 +69,7 @@ class Sam3dObjects:
             version=f"sam-3d-objects/{chosen.profile}",
             device=str(ready["device"]),
             licence=f"{LICENCE} (weights and code of SAM 3D Objects)",
-            capabilities=(
-                "single_view",
-                "many_views",
-                "depth",
-                "mesh",
-                "splat",
-                "pose",
-                "generation",
-                "pointmap",
-            ),
+            capabilities=SAM3D_OBJECTS,
             limits=(
                 "metres are relative unless depth or metric cameras are given",
                 "several views place the object and refine its splat; its shape is that of one view",

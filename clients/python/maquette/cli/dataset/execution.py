@@ -79,7 +79,12 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
         load_server_function("check_formats")(formats, plan.output.options)
     console = PlainConsole(stderr=True)
     with cli.client() as mq, JobWatch(cli) as watch:
-        job = submit_plan(mq, plan, on_skip=lambda skipped: console.print(f"skipped {skipped}"))
+        job = submit_plan(
+            mq,
+            plan,
+            on_skip=lambda skipped: console.print(f"skipped {skipped}"),
+            wait=lambda job: watch.add(job, "dataset").wait(progress=not cli.as_json),
+        )
         result = finish_job(cli, watch.add(job, "dataset"), "dataset", folder)
     if folder is not None:
         _save_plan(plan, folder)

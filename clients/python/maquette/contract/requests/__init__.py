@@ -8,6 +8,7 @@ from maquette.contract.requests.bodies import BodiesJob
 from maquette.contract.requests.common import Direction, EngineName, JobBase, JobId, PromptedJob
 from maquette.contract.requests.convert import ConvertJob, SplatView
 from maquette.contract.requests.dataset import DatasetJob, DatasetOptions
+from maquette.contract.requests.engine_options import ENGINE_OPTIONS, EngineOption, list_lacking
 from maquette.contract.requests.generation import Generation
 from maquette.contract.requests.objects import ObjectsJob, ReconstructionJob
 from maquette.contract.requests.person_prompts import KeypointPrompt, PersonPrompt
@@ -22,12 +23,14 @@ JobRequest = Annotated[
 ]
 
 __all__ = [
+    "ENGINE_OPTIONS",
     "BodiesJob",
     "ConvertJob",
     "DatasetJob",
     "DatasetOptions",
     "Direction",
     "EngineName",
+    "EngineOption",
     "Generation",
     "JobBase",
     "JobId",
@@ -44,5 +47,6 @@ __all__ = [
     "SplatView",
     "TrackJob",
     "find_misfit",
+    "list_lacking",
     "report_no_object",
 ]

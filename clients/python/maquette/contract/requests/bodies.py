@@ -11,6 +11,7 @@ from maquette.contract.geometry import Intrinsics, Vector3
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Boxes, Masks
 from maquette.contract.requests.common import CameraPoses, FrameLimit, JobBase, JobId
+from maquette.contract.requests.engine_options import BODY_PROMPTS, HAND_REFINEMENT, EngineOption
 from maquette.contract.requests.person_prompts import HandChoice, PersonPrompt, WristAngle
 from maquette.contract.requests.regions import Region, list_regions
 
@@ -67,7 +68,7 @@ class BodiesJob(JobBase):
     """Longest gap in a person's motion that is interpolated, in seconds."""
     height_m: Height | Annotated[list[Height | None], Field(max_length=256)] | None = None
     """Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
-    sets the size and the distance, which one image does not tell."""
+    sets the size and the distance, which one image does not determine."""
     world_from_cam: CameraPoses | None = None
     """Camera poses, a 4x4 matrix in metres per frame of a video: bodies are then placed in the world."""
     world_up: Literal["-y", "y", "z"] = "-y"
@@ -94,6 +95,15 @@ class BodiesJob(JobBase):
         if self.video is not None and (why := self.image_only_format()):
             raise ValueError(why)
         return self
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield prompts for people, and what is said of their hands."""
+        people = [person for person in self.people if person is not None]
+        if people:
+            yield BODY_PROMPTS
+        has_hands = any(person.left_hand or person.right_hand for person in people)
+        if has_hands or self.hands is not None or self.max_wrist_angle is not None:
+            yield HAND_REFINEMENT
 
     def regions(self) -> Iterator[Region]:
         """Yield boxes and masks, then key points and hands."""

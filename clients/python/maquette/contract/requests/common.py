@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from maquette.contract.base import RequestModel
 from maquette.contract.geometry import RigidMotion
 from maquette.contract.prompts import Boxes, Phrases, PointGroups, Threshold
+from maquette.contract.requests.engine_options import EngineOption
 from maquette.contract.requests.regions import Misfit, Region, find_misfit, list_regions
 
 EngineName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
@@ -30,6 +31,10 @@ class JobBase(RequestModel):
     def phrases(self) -> list[str]:
         """Return the phrases that the concept engine must know."""
         return []
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield what the job asks for that only engines with a capability can answer."""
+        yield from ()
 
     def skips_engines(self) -> bool:
         """Return whether the job calls no engine, whatever its kind: any worker can run it."""

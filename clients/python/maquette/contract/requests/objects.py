@@ -8,8 +8,14 @@ from pydantic import Field, model_validator
 from maquette.contract.formats import ObjectFormat, ObjectOutput
 from maquette.contract.geometry import Intrinsics
 from maquette.contract.media import DepthMap, MediaRef
-from maquette.contract.prompts import Masks
+from maquette.contract.prompts import Masks, Phrase
 from maquette.contract.requests.common import CameraPoses, JobId, PromptedJob
+from maquette.contract.requests.engine_options import (
+    GENERATION,
+    MANY_VIEWS,
+    POINTMAP,
+    EngineOption,
+)
 from maquette.contract.requests.generation import Generation
 from maquette.contract.requests.regions import Region, list_regions
 
@@ -21,6 +27,9 @@ class ReconstructionJob(PromptedJob):
     """The image; null with `from_job`."""
     masks: Masks = []
     """Masks of the image's size; each is one object."""
+    mask_labels: Annotated[list[Phrase | None], Field(max_length=256)] = []
+    """What each mask shows, in the order of `masks`, null where unknown; like a phrase it guides the shape,
+    and in a scene a person becomes a body."""
     from_job: JobId | None = None
     """Id of a segment job that brings the image and the masks."""
     camera: Intrinsics | None = None
@@ -49,7 +58,16 @@ class ReconstructionJob(PromptedJob):
             raise ValueError("say which objects: 'text', 'boxes', 'points', 'masks' or 'from_job'")
         if self.from_job is not None and (self.image or self.text or self.boxes or self.points or self.masks):
             raise ValueError("'from_job' brings its own image and masks: leave the other prompts out")
+        if self.mask_labels and len(self.mask_labels) != len(self.masks):
+            raise ValueError("'mask_labels' has one label, or null, per mask of 'masks'")
         return self
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield controls of generation and the point map."""
+        if self.generation is not None:
+            yield GENERATION
+        if "pointmap" in self.outputs:
+            yield POINTMAP
 
     def regions(self) -> Iterator[Region]:
         """Yield boxes, points and masks."""
@@ -96,6 +114,12 @@ class ObjectsJob(ReconstructionJob):
         if self.video is not None and self.from_job is not None:
             raise ValueError("'from_job' brings its own video: leave 'video' out")
         return self
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield those of one view, and many views."""
+        yield from super().engine_options()
+        if self.multiview:
+            yield MANY_VIEWS
 
     def _has_medium(self) -> bool:
         return self.image is not None or self.video is not None

@@ -9,6 +9,13 @@ from maquette.contract.formats import MaskOutput
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import Exemplar, FrameIndex, ImagePhrases, ObjectPrompt
 from maquette.contract.requests.common import PromptedJob
+from maquette.contract.requests.engine_options import (
+    CROSS_IMAGE_EXEMPLARS,
+    IMAGE_BATCH,
+    MASK_CLEANUP,
+    SEMANTIC_MAP,
+    EngineOption,
+)
 from maquette.contract.requests.regions import Misfit, Region, list_prompt_regions, report_no_object
 
 
@@ -57,6 +64,17 @@ class SegmentJob(PromptedJob):
     def phrases(self) -> list[str]:
         """Return the phrases of all images, each once."""
         return list(dict.fromkeys([*self.text, *(each for item in self.images for each in item.text)]))
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield further images, semantic maps, cleaning of masks, and exemplars of other images."""
+        if self.images:
+            yield IMAGE_BATCH
+        if "semantic" in self.outputs:
+            yield SEMANTIC_MAP
+        if self.nms_iou is not None or self.fill_area is not None:
+            yield MASK_CLEANUP
+        if any(exemplar.image is not None for exemplar in self.exemplars):
+            yield CROSS_IMAGE_EXEMPLARS
 
     def pair_phrases(self, item: ImagePhrases) -> tuple[list[str], list[float | None]]:
         """Return what to find in one of `images`, and a threshold per phrase, None for the engine's."""

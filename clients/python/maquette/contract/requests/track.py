@@ -9,6 +9,13 @@ from maquette.contract.formats import TrackOutput
 from maquette.contract.media import MediaRef
 from maquette.contract.prompts import FrameIndex, VideoExemplar, VideoPrompt
 from maquette.contract.requests.common import Direction, FrameLimit, PromptedJob
+from maquette.contract.requests.engine_options import (
+    VIDEO_COUNTER_EXEMPLARS,
+    VIDEO_EXEMPLAR_SETS,
+    VIDEO_EXEMPLARS,
+    VIDEO_MASKS,
+    EngineOption,
+)
 from maquette.contract.requests.regions import (
     Misfit,
     Region,
@@ -66,6 +73,17 @@ class TrackJob(PromptedJob):
             if prompt.object is not None and prompt.object > known and not self.text:
                 raise ValueError(f"prompts[{index}] names object {prompt.object}: there are {known}")
         return self
+
+    def engine_options(self) -> Iterator[EngineOption]:
+        """Yield exemplars, several of a phrase or of what it does not mean, and masks as prompts."""
+        if self.exemplars:
+            yield VIDEO_EXEMPLARS
+        if len({exemplar.phrase for exemplar in self.exemplars}) < len(self.exemplars):
+            yield VIDEO_EXEMPLAR_SETS
+        if not all(exemplar.positive for exemplar in self.exemplars):
+            yield VIDEO_COUNTER_EXEMPLARS
+        if any(prompt.mask is not None for prompt in self.prompts):
+            yield VIDEO_MASKS
 
     def highest_prompted_id(self) -> int:
         """Return the highest id of a prompted object; objects that phrases find get higher ones."""

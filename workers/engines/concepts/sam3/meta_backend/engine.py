@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 from maquette.contract import Problem
+from maquette.contract.capabilities import SAM3_SHARED
 from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3 import kernels
@@ -19,7 +20,7 @@ from workers.engines.concepts.sam3.postprocess import (
     build_semantic_map,
 )
 from workers.engines.concepts.sam3.preprocess import check_image
-from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
+from workers.engines.concepts.sam3.requests import check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import MetaSettings
 from workers.engines.concepts.sam3.tokenizer import check_token_count
 from workers.engines.protocols import (
@@ -65,7 +66,7 @@ class MetaConcepts:
             version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
             device=self._models.device,
             licence=f"weights and code: {LICENCE}",
-            capabilities=CAPABILITIES,
+            capabilities=SAM3_SHARED,
             limits=(*LIMITS, f"A video has at most {self._settings.max_frames} frames."),
             vocabulary=None,
             weights=dict(self._models.weights),

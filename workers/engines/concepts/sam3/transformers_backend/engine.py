@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import transformers
+from maquette.contract.capabilities import SAM3
 from numpy.typing import NDArray
 
 from workers.engines.concepts.sam3.errors import LICENCE
@@ -15,7 +16,7 @@ from workers.engines.concepts.sam3.postprocess import (
     build_semantic_map,
 )
 from workers.engines.concepts.sam3.preprocess import check_image
-from workers.engines.concepts.sam3.requests import CAPABILITIES, check_exemplars, check_track_prompts
+from workers.engines.concepts.sam3.requests import check_exemplars, check_track_prompts
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.grounding import (
     ExemplarBox,
@@ -76,7 +77,7 @@ class Sam3Concepts:
             version=f"{origin} transformers-{transformers.__version__} {loaded.profile.label()}",
             device=f"{loaded.device}:{loaded.precision}",
             licence=f"weights: {LICENCE}; code: Apache-2.0",
-            capabilities=CAPABILITIES,
+            capabilities=SAM3,
             limits=limits,
             vocabulary=None,
             weights=dict(loaded.weights),
