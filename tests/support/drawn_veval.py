@@ -51,9 +51,17 @@ def draw_files(folder: Path) -> tuple[Path, Path]:
     predictions.append(_describe(1, 2, invented, score=0.8))
     # too weak to be counted
     predictions.append(_describe(2, 2, invented, score=0.3))
+    content = {"info": {}, "annotations": annotations, **_list_media()}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "gt.json", content)
+    write_json(folder / "pred.json", predictions)
+    return folder / "gt.json", folder / "pred.json"
+
+
+def _list_media() -> dict[str, Any]:
+    """Videos, categories, and pairs of a video and a phrase."""
     names = {1: "cat", 2: "dog", 3: "truck"}
-    content = {
-        "info": {},
+    return {
         "videos": [
             {
                 "id": video,
@@ -65,7 +73,6 @@ def draw_files(folder: Path) -> tuple[Path, Path]:
             }
             for video in (1, 2)
         ],
-        "annotations": annotations,
         "categories": [{"id": number, "name": name} for number, name in names.items()],
         "video_np_pairs": [
             {
@@ -78,10 +85,6 @@ def draw_files(folder: Path) -> tuple[Path, Path]:
             for number, ((video, category), instances) in enumerate(PAIRS.items(), start=1)
         ],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "gt.json", content)
-    write_json(folder / "pred.json", predictions)
-    return folder / "gt.json", folder / "pred.json"
 
 
 def _describe(video: int, category: int, track: list[Any], **more: Any) -> dict[str, Any]:

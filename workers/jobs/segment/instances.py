@@ -36,8 +36,8 @@ from workers.jobs.wire import to_wire_box
 class InstanceMask:
     """One instance: a mask (H, W), an xyxy box in pixels, and the prompt that it answers.
 
-    `score` is None for masks that the request gave, `label` where it does not name them; `runs` are the mask's
-    where the engine knows them.
+    `score` is None for masks that the request gave, `label` where it does not name them; `runs` are the
+    mask's where the engine knows them.
     """
 
     mask: Mask
