@@ -1,4 +1,4 @@
-"""`maquette-server smplx`: converts bodies to SMPL or SMPL-X parameters with the user's own model file."""
+"""`maquette-server smplx`: converts bodies to SMPL or SMPL-X, and these to MHR, with the user's own files."""
 
 import io
 import zipfile
@@ -17,15 +17,17 @@ from workers.engines.bodies.smplx.fitting import PosedBody, SmplxBody, SmplxFitt
 from workers.engines.bodies.smplx.model import SmplxModel
 from workers.engines.bodies.smplx.surface_map import MHR_VERTICES, SurfaceMap
 from workers.engines.protocols import Rig
+from workers.smplx_to_mhr import to_mhr
 
-app = typer.Typer(help="Convert bodies to SMPL-X with your own licensed model.", no_args_is_help=True)
+app = typer.Typer(help="Convert bodies to SMPL-X and MHR with your own licensed model.", no_args_is_help=True)
+app.command()(to_mhr)
 # joints of SMPL; SMPL-X has more
 SMPL_JOINTS = 24
 
 
 @app.callback()
 def root() -> None:
-    """Convert bodies to SMPL-X."""
+    """Convert bodies to SMPL-X and MHR."""
 
 
 @app.command()

@@ -48,6 +48,8 @@ STANDS, ON_FLOOR = 0.015, 0.03
 FLAT = 10.0
 # Metres below which a person counts as a child: ten years and younger.
 CHILD_METRES = 1.40
+# Centimetres within which a height counts as found.
+NEAR = 15.0
 COLUMNS = ("MPJPE mm", "PA-MPJPE mm", "PVE mm", "height cm", "trunk °")
 
 
@@ -192,15 +194,15 @@ def summarise(
             cells = zip(rows.mean(axis=0), np.median(rows, axis=0), strict=True)
             table.add(kind, len(rows), *(f"{mean:.1f} / {median:.1f}" for mean, median in cells))
     wild = [r for r in results if r.is_wild]
-    heights = report.table(
-        "Heights", {"people": "", "n": "", "range holds the truth": ".2f", "width": ".2f", "other age": ".2f"}
-    )
+    shares = ("within 15 cm", "range holds the truth", "width", "other age")
+    heights = report.table("Heights", {"people": "", "n": "", **dict.fromkeys(shares, ".2f")})
     for kind in ("all", "adult", "child"):
         if rated := [r for r in results if kind in r.kinds]:
             inside = float(np.mean([r.is_in_range for r in rated]))
             width = float(np.mean([np.log(r.height_range[1] / r.height_range[0]) for r in rated]))
             other = [(r.height < CHILD_METRES) != (r.true_height < CHILD_METRES) for r in rated]
-            heights.add(kind, len(rated), inside, width, float(np.mean(other)))
+            near = float(np.mean([r.errors[3] < NEAR for r in rated]))
+            heights.add(kind, len(rated), near, inside, width, float(np.mean(other)))
     report.add(
         {
             **scenes,

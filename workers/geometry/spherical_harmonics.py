@@ -6,6 +6,7 @@ direction goes from the camera to the Gaussian, in the splat's frame.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ MAX_DEGREE = 3
 _DIRECTIONS = 32
 # Gaussians whose colours are computed at a time, which bounds memory
 _CHUNK = 1 << 18
+# step along the imaginary axis: derivatives are exact to rounding (Squire and Trapp 1998)
+_IMAGINARY_STEP = 1e-30
 
 
 def find_degree(coefficients: int) -> int:
@@ -30,7 +33,7 @@ def find_degree(coefficients: int) -> int:
     return COUNTS.index(coefficients)
 
 
-def evaluate_basis(directions: Floats, degree: int) -> Floats:
+def evaluate_basis(directions: NDArray[Any], degree: int) -> NDArray[Any]:
     """The basis beyond degree 0 at unit vectors (N, 3), as (N, K): K is 3, 8 or 15."""
     x, y, z = np.moveaxis(directions, -1, 0)
     xx, yy, zz = x * x, y * y, z * z
@@ -80,8 +83,41 @@ def view_colors(colors: Array, harmonics: Array | None, means: Array, camera: Fl
     degree, seen = find_degree(harmonics.shape[1]), np.empty_like(colors, dtype=np.float32)
     for start in range(0, len(means), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        directions = means[rows].astype(np.float64) - camera
-        directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
+        directions, _ = _look(means[rows], camera)
         basis = evaluate_basis(directions, degree)
         seen[rows] = colors[rows] + np.einsum("nk,nkc->nc", basis, harmonics[rows])
     return np.maximum(seen, 0)
+
+
+def pull_back_colors(
+    harmonics: Array, means: Array, camera: Floats, seen: Array, by_seen: Array
+) -> tuple[Array, Array, Array]:
+    """The gradients of a loss with respect to `colors` (N, 3), `harmonics` (N, K, 3) and `means` (N, 3).
+
+    `seen` (N, 3) are the colours of `view_colors`, `by_seen` the loss's gradients with respect to them. Those
+    of the means are what the directions of view contribute.
+    """
+    degree = find_degree(harmonics.shape[1])
+    # what is cut off has no slope
+    by_colors = np.where(seen > 0, by_seen, 0).astype(np.float32)
+    by_harmonics, by_means = np.empty_like(harmonics), np.empty_like(means)
+    for start in range(0, len(means), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        directions, distances = _look(means[rows], camera)
+        by_harmonics[rows] = evaluate_basis(directions, degree)[:, :, None] * by_colors[rows][:, None]
+        by_basis = np.einsum("nkc,nc->nk", harmonics[rows], by_colors[rows])
+        by_direction = np.empty_like(directions)
+        for axis in range(3):
+            shifted = directions + _IMAGINARY_STEP * 1j * np.eye(3)[axis]
+            slopes = evaluate_basis(shifted, degree).imag / _IMAGINARY_STEP
+            by_direction[:, axis] = np.einsum("nk,nk->n", by_basis, slopes)
+        along = np.einsum("na,na->n", by_direction, directions)
+        by_means[rows] = (by_direction - along[:, None] * directions) / distances
+    return by_colors, by_harmonics, by_means
+
+
+def _look(means: Array, camera: Floats) -> tuple[Floats, Floats]:
+    """Unit vectors (N, 3) from a camera to the means, and the distances (N, 1)."""
+    offsets = means.astype(np.float64) - camera
+    distances = np.maximum(np.linalg.norm(offsets, axis=1, keepdims=True), 1e-12)
+    return offsets / distances, distances

@@ -76,14 +76,6 @@ def test_both_renderers_show_another_colour_from_the_other_side() -> None:
             np.testing.assert_allclose(seen, [red, 0.5, 1 - red], atol=0.01)
     for seen in look(drop_harmonics(one), 1):
         np.testing.assert_allclose(seen, [0.5] * 3, atol=0.01)
-    camera = Camera(2, 2, 1.0, 1.0, 1.0, 1.0)
-    with pytest.raises(ValueError, match="without harmonics"):
-        NumbaRasteriser().backward(
-            one,
-            PosedCamera(camera, Similarity()),
-            np.ones((2, 2, 3), np.float32),
-            np.ones((2, 2), np.float32),
-        )
 
 
 def test_splats_of_several_degrees_become_one_of_the_highest() -> None:

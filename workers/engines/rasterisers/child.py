@@ -37,7 +37,7 @@ class RasteriserChild:
             return {}, {"color": rendering.color, "alpha": rendering.alpha, **depth}
         by_color, by_alpha = arrays["by_color"], arrays["by_alpha"]
         rendering, gradients = self._rasteriser.backward(gaussians, view, by_color, by_alpha)
-        named = {f"d_{name}": getattr(gradients, name) for name in gradients.__slots__}
+        named = {f"d_{name}": values for name, values in gradients.arrays().items()}
         return {}, {"color": rendering.color, "alpha": rendering.alpha, **named}
 
 

@@ -13,7 +13,6 @@ from workers.engines.rasterisers.protocol import (
     Rendering,
     RenderOptions,
     hide_unseen,
-    require_plain_colors,
 )
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Array, Gaussians
@@ -76,15 +75,19 @@ class GsplatRasteriser:
         self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
     ) -> tuple[Rendering, GaussianGradients]:
         """See `Rasteriser.backward`."""
-        require_plain_colors(gaussians)
         tensors = self._to_tensors(gaussians, grad=True)
-        color, alpha = self._forward(tensors, view)
+        color, alpha = self._forward(tensors, view, degree=gaussians.degree)
         loss_gradients = [
             self._torch.as_tensor(np.ascontiguousarray(values), device="cuda")
             for values in (by_color, by_alpha)
         ]
         self._torch.autograd.backward([color, alpha], loss_gradients)
-        gradients = GaussianGradients(*(tensor.grad.cpu().numpy() for tensor in tensors))
+        means, rotations, scales, opacities, by_colors = (tensor.grad.cpu().numpy() for tensor in tensors)
+        by_harmonics = None
+        if gaussians.harmonics is not None:
+            # the coefficient of degree 0 is the colour over its constant
+            by_colors, by_harmonics = by_colors[:, 0] / SH_C0, by_colors[:, 1:]
+        gradients = GaussianGradients(means, rotations, scales, opacities, by_colors, by_harmonics)
         return Rendering(color.detach().cpu().numpy(), alpha.detach().cpu().numpy()), gradients
 
     def _to_tensors(self, gaussians: Gaussians, *, grad: bool) -> list[Any]:

@@ -49,7 +49,9 @@ class HostedRasteriser:
     ) -> tuple[Rendering, GaussianGradients]:
         """See `Rasteriser.backward`; raises HostError when the child does not answer."""
         arrays = self._request(gaussians, view, gradients=True, by_color=by_color, by_alpha=by_alpha)
-        gradients = GaussianGradients(*(arrays[f"d_{name}"] for name in GaussianGradients.__slots__))
+        gradients = GaussianGradients(
+            **{name[2:]: values for name, values in arrays.items() if name.startswith("d_")}
+        )
         return Rendering(arrays["color"], arrays["alpha"]), gradients
 
     def _request(

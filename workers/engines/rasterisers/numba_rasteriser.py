@@ -16,11 +16,10 @@ from workers.engines.rasterisers.protocol import (
     Rendering,
     RenderOptions,
     hide_unseen,
-    require_plain_colors,
 )
 from workers.geometry.gaussians import Array, Gaussians
 from workers.geometry.posed_cameras import PosedCamera
-from workers.geometry.spherical_harmonics import view_colors
+from workers.geometry.spherical_harmonics import pull_back_colors, view_colors
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -84,7 +83,6 @@ class NumbaRasteriser:
         self, gaussians: Gaussians, view: PosedCamera, by_color: Array, by_alpha: Array
     ) -> tuple[Rendering, GaussianGradients]:
         """See `Rasteriser.backward`."""
-        require_plain_colors(gaussians)
         result = self._forward(gaussians, view)
         order = result.order
         per_entry = self._kernels.backward(
@@ -100,12 +98,21 @@ class NumbaRasteriser:
             by_projected,
             *result.pose,
         )
+        by_colors = _scatter(by_projected[:, 6:], order, gaussians.colors)
+        by_means, by_harmonics = _scatter(means, order, gaussians.means), None
+        if gaussians.harmonics is not None:
+            seen = _scatter(result.projected[-1].astype(np.float64), order, gaussians.colors)
+            by_colors, by_harmonics, by_direction = pull_back_colors(
+                gaussians.harmonics, gaussians.means, _find_eye(view), seen, by_colors
+            )
+            by_means += by_direction
         return result.rendering(), GaussianGradients(
-            _scatter(means, order, gaussians.means),
+            by_means,
             _scatter(rotations, order, gaussians.rotations),
             _scatter(scales, order, gaussians.scales),
             _scatter(by_projected[:, 5], order, gaussians.opacities),
-            _scatter(by_projected[:, 6:], order, gaussians.colors),
+            by_colors,
+            by_harmonics,
         )
 
     def _forward(self, gaussians: Gaussians, view: PosedCamera, *, anti_aliased: bool = False) -> ForwardPass:
@@ -147,8 +154,12 @@ class NumbaRasteriser:
 
 def _colors(gaussians: Gaussians, view: PosedCamera) -> Array:
     """The colours (N, 3) that the camera sees."""
-    eye = view.cam_from_world.inverse().apply(np.zeros((1, 3)))[0]
-    return view_colors(gaussians.colors, gaussians.harmonics, gaussians.means, eye)
+    return view_colors(gaussians.colors, gaussians.harmonics, gaussians.means, _find_eye(view))
+
+
+def _find_eye(view: PosedCamera) -> NDArray[np.float64]:
+    """The camera's place (3,) in the world."""
+    return np.asarray(view.cam_from_world.inverse().apply(np.zeros((1, 3)))[0])
 
 
 def _measure_compensation(conics: NDArray[np.float64]) -> NDArray[np.float64]:

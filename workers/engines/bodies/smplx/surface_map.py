@@ -1,4 +1,4 @@
-"""Meta's map from MHR's surface to SMPL's or SMPL-X's (facebookresearch/MHR, `tools/mhr_smpl_conversion`)."""
+"""Meta's maps between MHR's surface and SMPL's or SMPL-X's (facebookresearch/MHR, mhr_smpl_conversion)."""
 
 import zipfile
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class SurfaceMap:
 
     @classmethod
     def load(cls, path: Path) -> "SurfaceMap":
-        """Read `mhr2smpl_mapping.npz` or `mhr2smplx_mapping.npz`; raises SurfaceMapError."""
+        """Read `mhr2smpl_mapping.npz`, `smplx2mhr_mapping.npz` or the like; raises SurfaceMapError."""
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
                 triangles = np.asarray(data["triangle_ids"], np.int64).reshape(-1)
                 weights = np.asarray(data["baryc_coords"], np.float64).reshape(len(triangles), 3)
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise SurfaceMapError(f"{path} is no map from MHR to SMPL: {error}") from error
+            raise SurfaceMapError(f"{path} is no map between MHR and SMPL: {error}") from error
         if not len(triangles) or triangles.min() < 0 or not np.isfinite(weights).all():
             raise SurfaceMapError(f"{path} names no faces, or weights that are no numbers")
         return cls(triangles, weights)
@@ -42,7 +42,5 @@ class SurfaceMap:
         Raises SurfaceMapError for a mesh that has fewer faces than the map names.
         """
         if self.triangles.max() >= len(faces):
-            raise SurfaceMapError(
-                f"the map to SMPL names a face that a mesh of {len(faces)} faces does not have"
-            )
+            raise SurfaceMapError(f"the map names a face that a mesh of {len(faces)} faces does not have")
         return np.asarray((vertices[faces[self.triangles]] * self.weights[..., None]).sum(axis=1))

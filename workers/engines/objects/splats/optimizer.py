@@ -49,6 +49,8 @@ class GaussianParameters:
             "opacities": logit(opacities),
             "colors": splat.colors.astype(np.float64),
         }
+        if splat.harmonics is not None:
+            values["harmonics"] = splat.harmonics.astype(np.float64)
         zeros = ({name: np.zeros_like(value) for name, value in values.items()} for _ in range(2))
         return cls(values, *zeros)
 
@@ -57,20 +59,25 @@ class GaussianParameters:
 
     def to_gaussians(self) -> Gaussians:
         """The splat that the parameters stand for."""
-        values = self.values
+        values, harmonics = self.values, self.values.get("harmonics")
+        # harmonics bring colours of other directions back into their range
+        colors = np.clip(values["colors"], 0, 1) if harmonics is None else values["colors"]
         rotations = values["rotations"] / np.linalg.norm(values["rotations"], axis=1, keepdims=True)
         return Gaussians(
             values["means"].astype(np.float32),
             rotations.astype(np.float32),
             np.exp(values["scales"]).astype(np.float32),
             sigmoid(np.clip(values["opacities"], -MAX_LOGIT, MAX_LOGIT)).astype(np.float32),
-            np.clip(values["colors"], 0, 1).astype(np.float32),
+            colors.astype(np.float32),
+            None if harmonics is None else harmonics.astype(np.float32),
         )
 
     def backpropagate(self, splat: Gaussians, gradients: GaussianGradients) -> dict[str, Array]:
         """Gradients with respect to the parameters, from those with respect to `self.to_gaussians()`."""
         opacities = splat.opacities.astype(np.float64)
-        return {
+        by_harmonics = gradients.harmonics
+        more = {} if by_harmonics is None else {"harmonics": by_harmonics.astype(np.float64)}
+        return more | {
             "means": gradients.means.astype(np.float64),
             "rotations": gradients.rotations.astype(np.float64),
             "scales": gradients.scales.astype(np.float64) * splat.scales,

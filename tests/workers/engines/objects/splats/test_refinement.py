@@ -1,5 +1,7 @@
 """Refining a splat: it is kept only when it is better on held-out views."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,24 @@ def test_wrong_colours_are_corrected_and_the_gain_is_that_of_held_out_views(rast
     np.testing.assert_allclose(np.linalg.norm(refined.rotations, axis=1), 1, atol=1e-5)
     for values in refined.arrays().values():
         assert np.isfinite(values).all()
+
+
+def test_colours_that_depend_on_the_side_are_learned_by_harmonics(rasteriser):
+    # red light from the front and blue from behind, which one colour per Gaussian cannot show
+    lit = []
+    for image, view in zip(IMAGES, VIEWS, strict=True):
+        share = (1 + view.cam_from_world.rotation_matrix()[2, 2]) / 2
+        lit.append(np.round(image * [share, 0.5, 1 - share]).astype(np.uint8))
+    budget, plain = RefinementBudget(steps=40), start(grey=True)
+    start_of_harmonics = replace(plain, harmonics=np.zeros((len(plain.means), 3, 3), np.float32))
+    _, held_out = split_held_out(crop_views(lit, MASKS, VIEWS, budget.long_side), HELD_OUT_EVERY)
+    scores = []
+    for splat in (plain, start_of_harmonics):
+        refined, gain = refine(splat, lit, MASKS, VIEWS, rasteriser, budget=budget, seed=0)
+        assert gain > 0 and refined.degree == splat.degree
+        scores.append(mean_psnr(refined, held_out, rasteriser))
+    assert scores[1] > scores[0] + 1, scores
+    assert np.abs(refined.harmonics).max() > 0.02
 
 
 def test_a_refinement_that_does_not_help_is_dropped(rasteriser):
