@@ -72,10 +72,12 @@ def _choose_frames(clip: SceneClip) -> list[int]:
 
 def _describe_clip(scene: SceneClip) -> str:
     clip, tracks = scene.row, [row.kept for row in scene.all_tracks]
+    count = tracks.count(True)
+    kept = f"{count} {'track' if count == 1 else 'tracks'}"
     rejected = f", {tracks.count(False)} rejected" if False in tracks else ""
     return (
         f"{clip.clip[:8]}  {clip.split}  {clip.start_seconds:.1f}-{clip.end_seconds:.1f} s  "
-        f"{clip.frames} frames  {tracks.count(True)} tracks{rejected}  camera {clip.camera_source}"
+        f"{clip.frames} frames  {kept}{rejected}  camera {clip.camera_source}"
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from workers.jobs.bodies.gap_filling import ESTIMATED
 from workers.jobs.bodies.ground.contacts import detect_contacts
 from workers.jobs.bodies.ground.legs import find_legs, find_soles
+from workers.jobs.bodies.ground.phases import STANDING_METRES
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.planting import plant_feet
 from workers.jobs.bodies.ground.posing import pose_frames
@@ -18,6 +19,9 @@ Floats = NDArray[np.float64]
 # Most metres between a person's own level and the floor at which the person is on it: errors of size and
 # distance; a step of stairs has 0.17.
 ON_FLOOR_METRES = 0.15
+# Share of the time in which a foot is on the floor: who skips is in the air for up to two thirds of it. By
+# the median of all heights the floor under people who all skip is over 5 cm too high.
+STANDING_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +35,9 @@ class SeenMotion:
 def find_floor(people: Sequence[SeenMotion], up: Floats) -> Ground:
     """The ground of motions in one frame at rest, with `up` (3,) against gravity.
 
-    At almost every moment somebody has a foot on the floor: a person's level is the median of the lower foot,
-    and the floor's height the median of levels, weighted by the frames in which feet are seen. Without feet
-    the height is None.
+    A person has a foot on the floor for at least a quarter of the time: the level is the median of the lower
+    foot where it is near its lower quartile. The floor's height is the median of levels, weighted by the
+    frames in which feet are seen. Without feet the height is None.
     """
     levels = [(level, count) for level, count in (_find_level(person, up) for person in people) if count]
     if not levels:
@@ -102,4 +106,6 @@ def _find_level(person: SeenMotion, up: Floats) -> tuple[float, int]:
     if legs is None or not seen.any():
         return 0.0, 0
     soles = find_soles(legs, *pose_frames(motion.rig, motion.rotations[seen], motion.positions[seen]))
-    return float(np.median((soles @ up).min(axis=1))), int(seen.sum())
+    heights = (soles @ up).min(axis=1)
+    near = np.abs(heights - np.quantile(heights, STANDING_SHARE)) <= STANDING_METRES
+    return float(np.median(heights[near])), int(seen.sum())

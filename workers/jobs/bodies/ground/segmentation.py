@@ -48,27 +48,28 @@ def find_phases(scores: Floats, seconds: Floats) -> list[Phase]:
     return phases
 
 
-def find_probabilities(scores: Floats, seconds: Floats) -> Floats:
-    """The probability (T, P) that each point stands in each frame."""
+def find_probabilities(scores: Floats, seconds: Floats) -> tuple[Floats, Floats]:
+    """The probabilities (T, P) that each point stands, and that it slides, in each frame."""
     frames, points = len(seconds), scores.shape[-1]
     scores, change = _part_long(scores), _score_changes(seconds)
     forwards = _run_forwards(scores, change, lambda ways: _sum_ways(ways))
     total = np.logaddexp.reduce(forwards[:, -1], axis=0)
     # what follows after a phase of each kind that ends before frame k
     backwards = np.zeros((len(KINDS), frames + 1, points))
-    starts = np.zeros((frames + 1, points))
+    starts = np.zeros((2, frames + 1, points))
     for first in range(frames - 1, -1, -1):
         longest = min(scores.shape[1], frames - first)
         later = first + 1 + np.arange(longest)
         ways = scores[:, :longest, first] + backwards[:, later] + change[first]
         into = np.logaddexp.reduce(ways, axis=1)
         backwards[:, first] = np.logaddexp.reduce(FOLLOWS[:, :, None] + into, axis=1)
-        for kind in (STANDING, LONG_STANDING):
+        for row, kind in ((0, STANDING), (0, LONG_STANDING), (1, SLIDING)):
             before = np.logaddexp.reduce(forwards[:, first] + FOLLOWS[:, kind, None], axis=0)
             share = np.exp(before + ways[kind] - total)
-            starts[first] += share.sum(axis=0)
-            starts[later] -= share
-    return np.clip(np.cumsum(starts[:-1], axis=0), 0.0, 1.0)
+            starts[row, first] += share.sum(axis=0)
+            starts[row, later] -= share
+    stands, slides = np.clip(np.cumsum(starts[:, :-1], axis=1), 0.0, 1.0)
+    return stands, slides
 
 
 def _part_long(scores: Floats) -> Floats:
