@@ -138,6 +138,7 @@ SAM3_PATH := $(CURDIR):$(CURDIR)/clients/python:$(CURDIR)/$(SITE)
 # Meta's own code in a process of its own, since it brings torchvision, which changes what transformers imports
 test-sam3: dev $(SAM3_STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/parity -k sam3_
+	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/scripts/training/test_train_prior.py
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH):$(CURDIR)/$(SAM3)/meta:$(CURDIR)/$(SAM3)/meta/sam3d/third_party/meta \
 		$(SAM3)/bin/python -m pytest tests/parity/test_sam3_meta_parity.py tests/parity/test_sam3d_*_upstream.py
 

@@ -17,7 +17,12 @@ from bench.report import Report
 
 VIEWS = ("objects.views", "--views", "16", "--side", "192")
 RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "real": (("objects.real_conditions",), ("objects.real_views",), ("objects.photo_colors",)),
+    "real": (
+        ("objects.real_conditions",),
+        ("objects.real_views", "--hull"),
+        ("objects.photo_colors",),
+        ("objects.real_figure",),
+    ),
     "quality": (
         ("objects.shapes",),
         ("objects.shapes", "--views", "other"),
@@ -36,8 +41,9 @@ RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
 }
 
-# Benches of real objects, which `--count` and `--meshes` are passed to.
-REAL = ("objects.real_conditions", "objects.real_views")
+# Benches of real objects, which `--meshes` is passed to, and those that `--count` is passed to as well.
+REAL = ("objects.real_conditions", "objects.real_views", "objects.real_figure")
+COUNTED = REAL[:2]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +59,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         if options.what == "quality":
             arguments += ["--engine", options.engine]
         if name in REAL:
-            given = {"--count": options.count, "--meshes": options.meshes}
+            given = {"--count": options.count if name in COUNTED else None, "--meshes": options.meshes}
             arguments += [word for key, value in given.items() if value for word in (key, str(value))]
         out = options.out / report.bench / f"{number:02}"
         command = [sys.executable, "-m", "bench", "run", name, *arguments, "--out", str(out)]

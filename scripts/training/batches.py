@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 # Shares of samples with a measured depth, a ragged mask, a mirrored image, a wrong focal length, an occluder.
-DEPTH_SHARE, RAGGED_SHARE, WRONG_FOCAL_SHARE, GREY_SHARE = 0.45, 0.3, 0.2, 0.1
+DEPTH_SHARE, RAGGED_SHARE, WRONG_FOCAL_SHARE, GREY_SHARE = 0.35, 0.3, 0.2, 0.1
 # Share of measured depths without noise and holes, and the largest share of single pixels that are missing.
 EXACT_SHARE, MISSING_SHARE = 0.4, 0.3
 # Share of the object's side that its crop spans; the same as `prior_input.FILL`.

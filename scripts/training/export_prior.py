@@ -15,11 +15,15 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
 
 from scripts.models.manifest import file_sha256, record
 from scripts.training.prior_network import CHANNELS, PriorNetwork
 
 SIDE = 80
+# Shares of the hypotheses with the mask alone and with measured depth, set on the first half of the held-out
+# objects.
+MASK_SHARES, MEASURED_SHARES = (0.5, 0.0, 0.5, 0.0), (1.0, 0.0, 0.0, 0.0)
 # Largest difference of depths, in sizes of the object, that halving the weights may make.
 TOLERANCE = 0.01
 SOURCE = (
@@ -29,12 +33,28 @@ SOURCE = (
 LICENCE = "Apache-2.0; trained on meshes under CC0-1.0 and CC-BY-3.0"
 
 
+class Chosen(nn.Module):
+    """What the product uses of the network: depths and log scales (N, 2, S, S) of the hypotheses it takes."""
+
+    def __init__(self, network: PriorNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crop: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        """`crop` (N, 6, S, S) and `tangent` (N,) as the network takes them."""
+        depths, scales, _, _ = self.network(crop, tangent)
+        is_measured = crop[:, 5].amax(dim=(1, 2))[:, None] > 0
+        shares = torch.where(is_measured, crop.new_tensor([MEASURED_SHARES]), crop.new_tensor([MASK_SHARES]))
+        shares = shares[:, :, None, None, None]
+        return (depths * shares).sum(dim=1), (scales * shares).sum(dim=1)
+
+
 def export(network: PriorNetwork) -> bytes:
-    """The ONNX file of a network in evaluation mode, for one crop."""
+    """The ONNX file of what the product uses of a network in evaluation mode, for one crop."""
     stream = io.BytesIO()
     example = (torch.rand(1, CHANNELS, SIDE, SIDE), torch.tensor([0.25]))
     torch.onnx.export(
-        network,
+        Chosen(network).eval(),
         example,
         stream,
         input_names=["crop", "tangent"],
@@ -75,7 +95,7 @@ def main() -> None:
     options.out.write_bytes(export(network))
     crop, tangent = torch.rand(1, CHANNELS, SIDE, SIDE), torch.tensor([0.3])
     with torch.no_grad():
-        expected = network(crop, tangent)[0].numpy()
+        expected = Chosen(network).eval()(crop, tangent)[0].numpy()
     session = onnxruntime.InferenceSession(str(options.out))
     actual = session.run(None, {"crop": crop.numpy(), "tangent": tangent.numpy()})[0]
     difference = float(np.abs(actual - expected).max())

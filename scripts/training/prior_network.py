@@ -1,6 +1,7 @@
 """The shape prior: from a crop of an object to the depth of its front and its back.
 
-A U-Net with attention at its coarse end.
+A U-Net with attention at its coarse end and several heads: the first gives the mean of what the object may
+be, the others one possibility each, and scores say which of them is nearest.
 
 Needs torch, which the product does not: see scripts/training/README.md.
 """
@@ -20,6 +21,10 @@ BLOCKS, HEADS, TOKENS_SIDE = 3, 4, 10
 CELL, BOXES = 4, (3, 5, 11)
 # Bounds of the predicted log scale of errors.
 LOG_SCALE = (-6.0, 1.0)
+# What the object may be: its mean, and three possibilities.
+HYPOTHESES = 4
+# Channels of a head: front, back and the log scales of their errors, for 2 x 2 pixels each.
+HEAD = 16
 # Crop channels: red, green, blue in [0, 1] inside the mask, the mask, measured depth, where there is any.
 CHANNELS = 6
 
@@ -51,7 +56,7 @@ class Attention(nn.Module):
 
 
 class PriorNetwork(nn.Module):
-    """Front and back depth, relative to the object's size, and the log scale of their errors."""
+    """Front and back depths, relative to the object's size, log scales of their errors, and scores."""
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
@@ -65,10 +70,22 @@ class PriorNetwork(nn.Module):
         self.place = nn.Parameter(torch.randn(1, TOKENS_SIDE * TOKENS_SIDE, coarse) * 0.02)
         self.attention = nn.Sequential(*(Attention(coarse) for _ in range(BLOCKS)))
         self.pooled = nn.Linear(widths[-1], widths[-1])
-        self.head = nn.Conv2d(widths[0], 16, 3, 1, 1)
+        self.head = nn.Conv2d(widths[0], HYPOTHESES * HEAD, 3, 1, 1)
+        seen = widths[-1] + coarse + widths[0]
+        self.score = nn.Sequential(
+            nn.Linear(seen, coarse), nn.ReLU(inplace=True), nn.Linear(coarse, HYPOTHESES)
+        )
+        self.stretch = nn.Sequential(
+            nn.Linear(seen, coarse), nn.ReLU(inplace=True), nn.Linear(coarse, HYPOTHESES)
+        )
 
-    def forward(self, crop: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        """`crop` (N, 6, S, S) and `tangent` (N,) to depths and log scales (N, 2, S, S): front, back."""
+    def forward(self, crop: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`crop` (N, 6, S, S) and `tangent` (N,) to what K hypotheses say.
+
+        Depths and log scales (N, K, 2, S, S), front and back; the logits (N, K) of their scores; and the log
+        factors (N, K) by which the object is deeper than that: what differs from pixel to pixel is averaged
+        away, and with it some of the depth.
+        """
         features = self.stem(_add_geometry(crop, tangent))
         skipped = [features]
         for stage in self.down:
@@ -77,16 +94,22 @@ class PriorNetwork(nn.Module):
         features = self.middle(features)
         whole = self.pooled(features.mean(dim=(2, 3)))
         features = features + whole[:, :, None, None]
+        seen = [whole]
         for stage, skip in zip(reversed(self.up), reversed(skipped[:-1]), strict=True):
             wider = functional.interpolate(features, scale_factor=2.0, mode="nearest")
             features = stage(torch.cat([wider, skip], dim=1))
             if features.shape[-1] == TOKENS_SIDE:
-                tokens = features.flatten(2).transpose(1, 2) + self.place
-                features = self.attention(tokens).transpose(1, 2).reshape(features.shape)
+                tokens = self.attention(features.flatten(2).transpose(1, 2) + self.place)
+                seen.append(tokens.mean(dim=1))
+                features = tokens.transpose(1, 2).reshape(features.shape)
+        seen.append(features.mean(dim=(2, 3)))
         raw = functional.pixel_shuffle(self.head(features).float(), 2)
-        front = raw[:, :1] + crop[:, 4:5]
-        back = front + 0.5 * functional.softplus(raw[:, 1:2])
-        return torch.cat([front, back], dim=1), raw[:, 2:].clamp(*LOG_SCALE)
+        raw = raw.unflatten(1, (HYPOTHESES, HEAD // 4))
+        front = raw[:, :, :1] + crop[:, None, 4:5]
+        back = front + 0.5 * functional.softplus(raw[:, :, 1:2])
+        whole = torch.cat(seen, dim=1)
+        depths, scales = torch.cat([front, back], dim=2), raw[:, :, 2:].clamp(*LOG_SCALE)
+        return depths, scales, self.score(whole).float(), self.stretch(whole).float()
 
 
 def _add_geometry(crop: Tensor, tangent: Tensor) -> Tensor:

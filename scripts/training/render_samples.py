@@ -15,13 +15,17 @@ import numpy as np
 
 from bench.objects.real_meshes import RealMesh, load_meshes
 from scripts.training.drawn_shapes import draw_shape
+from scripts.training.primitives import Array
 from scripts.training.samples import Sample, render_sample
 
 SHARD = 512
 # Views of one real mesh in a shard: loading it takes longer than a view.
 VIEWS_PER_MESH = 16
 # Share of things that are handled; two thirds of the meshes are furniture.
-HANDHELD_SHARE = 0.6
+HANDHELD_SHARE = 0.75
+# Shares of views of stretched and of tapered meshes, the deviation of a stretch's logarithm, and the largest
+# taper over the height: few meshes become many proportions.
+STRETCHED_SHARE, TAPERED_SHARE, STRETCH, TAPER = 0.6, 0.25, 0.25, 0.5
 
 
 def render_drawn(rng: np.random.Generator) -> Iterator[Sample]:
@@ -41,12 +45,21 @@ def render_real(rng: np.random.Generator, meshes: list[RealMesh]) -> Iterator[Sa
         chosen = kinds[int(rng.random() < HANDHELD_SHARE)] or meshes
         mesh = chosen[int(rng.integers(len(chosen)))]
         for _ in range(VIEWS_PER_MESH):
-            scale = rng.uniform(0.8, 1.25, 3) if rng.random() < 0.5 else np.ones(3)
-            vertices = mesh.vertices * scale
-            vertices /= float(np.ptp(vertices, axis=0).max())
+            vertices = deform(rng, mesh.vertices)
             sample = render_sample(rng, vertices, mesh.faces, None, mesh.colors)
             if sample is not None:
                 yield sample
+
+
+def deform(rng: np.random.Generator, vertices: Array) -> Array:
+    """Vertices (V, 3), y up, stretched and tapered at random; longest side 1 about the origin."""
+    if rng.random() < STRETCHED_SHARE:
+        vertices = vertices * np.exp(rng.normal(0, STRETCH, 3))
+    if rng.random() < TAPERED_SHARE:
+        height = vertices[:, 1:2] / float(np.ptp(vertices[:, 1]) or 1.0)
+        vertices = vertices * np.where([True, False, True], 1 + rng.uniform(-TAPER, TAPER) * height, 1.0)
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    return np.asarray((vertices - (low + high) / 2) / float((high - low).max()))
 
 
 def write_shard(path: Path, samples: Iterator[Sample]) -> None:

@@ -9,44 +9,87 @@ of Markdown every 100 steps: the mean absolute error of front and back, in share
 import argparse
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from scripts.training.batches import iterate_batches
 from scripts.training.prior_network import PriorNetwork
 
 BATCH, RATE, DECAY, WARM_UP = 16, 1.5e-3, 0.02, 300
+# The rate from weights that are trained already, and batches that determine its norms.
+WARM_RATE, NORM_BATCHES = 6e-4, 12
 # Weight of differences between neighbours, which carry the surface's slope, and their bound at depth steps.
 SLOPE_WEIGHT, MAX_STEP = 2.0, 0.1
+# Error in sizes of the object by which a pixel's share in the score falls to 1 / e, the score's weight, and
+# that of possibilities that are not the nearest: with none they would never come near.
+NEAR, SCORE_WEIGHT, FAR_WEIGHT = 0.08, 0.5, 0.05
+# The log factors of depth that are learned, and their weight.
+STRETCH_RANGE, STRETCH_WEIGHT = (-0.7, 1.0), 0.3
 SAVED_EVERY = 100
+LOGGED = ("step", "loss", "front", "back", "chosen", "nearest", "log depth", "seconds")
 AVERAGED = 0.998
 
 
-def compute_loss(depths: Tensor, scales: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The mean negative log likelihood of Laplace errors and slopes, and the absolute errors (2,).
+def compute_loss(
+    outputs: tuple[Tensor, Tensor, Tensor, Tensor], batch: dict[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The loss of all hypotheses, and the errors (5,) of the first, the chosen, the best and the stretch.
 
+    The first two are front and back of the first hypothesis; the last is that of the log of its depth.
+
+    Per hypothesis the negative log likelihood of Laplace errors, and slopes. The first learns from every
+    sample; of the others mostly the one that is nearest, so that they are possibilities and not their mean.
     The distance of the whole object is no error: one view does not determine it, and no result uses it.
     """
-    valid = batch["valid"].float()
-    count = valid.sum(dim=(2, 3)).clamp(min=1)
-    difference = (depths - batch["target"]) * valid
-    offset = (difference.sum(dim=(2, 3)) / count).mean(dim=1)
-    error = (difference - offset[:, None, None, None]).abs()
+    depths, scales, scores, stretches = outputs
+    valid = batch["valid"].float()[:, None]
+    target = batch["target"][:, None]
+    count = valid.sum(dim=(3, 4)).clamp(min=1)
+    difference = (depths - target) * valid
+    offset = (difference.sum(dim=(3, 4)) / count).mean(dim=2)
+    error = (difference - offset[:, :, None, None, None]).abs()
     likely = error * torch.exp(-scales) + scales + error
-    per_sample = (likely * valid).sum(dim=(2, 3)) / count
-    slope = depths.new_zeros(())
-    for axis in (2, 3):
+    losses = ((likely * valid).sum(dim=(3, 4)) / count).mean(dim=2)
+    losses = losses + SLOPE_WEIGHT * _compare_slopes(depths, target, valid)
+    absolute = ((error * valid).sum(dim=(3, 4)) / count).detach()
+    quality = ((torch.exp(-error / NEAR) * valid).sum(dim=(3, 4)) / count).mean(dim=2).detach()
+    best = quality[:, 1:].argmax(dim=1, keepdim=True)
+    weights = torch.full_like(quality[:, 1:], FAR_WEIGHT).scatter(1, best, 1.0)
+    shape = losses[:, 0] + (losses[:, 1:] * weights).sum(dim=1)
+    wanted = torch.log(_spread(target, valid) / _spread(depths.detach(), valid)).clamp(*STRETCH_RANGE)
+    off = (stretches - wanted).abs()
+    score = functional.binary_cross_entropy_with_logits(scores, quality)
+    means = absolute.mean(dim=2)
+    taken = scores.detach().argmax(dim=1, keepdim=True)
+    nearest = quality.argmax(dim=1, keepdim=True)
+    others = (means.gather(1, index).mean() for index in (taken, nearest))
+    errors = torch.stack([*absolute[:, 0].mean(dim=0), *others, off[:, 0].mean().detach()])
+    return shape.mean() / 2 + SCORE_WEIGHT * score + STRETCH_WEIGHT * off.mean(), errors
+
+
+def _spread(depths: Tensor, valid: Tensor) -> Tensor:
+    """The standard deviations (N, K) of depths (N, K, 2, S, S): how deep objects are."""
+    count = 2 * valid.sum(dim=(2, 3, 4)).clamp(min=1)
+    mean = (depths * valid).sum(dim=(2, 3, 4)) / count
+    square = ((depths - mean[:, :, None, None, None]).square() * valid).sum(dim=(2, 3, 4)) / count
+    return (square + 1e-6).sqrt()
+
+
+def _compare_slopes(depths: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """The mean errors (N, K) of the differences between neighbours."""
+    out = depths.new_zeros(depths.shape[:2])
+    for axis in (3, 4):
         both = valid.narrow(axis, 1, valid.shape[axis] - 1) * valid.narrow(axis, 0, valid.shape[axis] - 1)
-        step, wanted = (
-            values.diff(dim=axis).clamp(-MAX_STEP, MAX_STEP) for values in (depths, batch["target"])
-        )
-        slope = slope + ((step - wanted).abs() * both).sum() / both.sum().clamp(min=1)
-    absolute = ((error * valid).sum(dim=(2, 3)) / count).mean(dim=0)
-    return per_sample.mean() + SLOPE_WEIGHT * slope, absolute.detach()
+        step, wanted = (values.diff(dim=axis).clamp(-MAX_STEP, MAX_STEP) for values in (depths, target))
+        total = both.sum(dim=(2, 3, 4)).clamp(min=1)
+        out = out + ((step - wanted).abs() * both).sum(dim=(2, 3, 4)) / total
+    return out
 
 
 def schedule(step: int, steps: int) -> float:
@@ -64,18 +107,28 @@ class Trainer:
         self.average = build()
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(self.network.parameters(), RATE, weight_decay=DECAY)
-        self.steps, self.step = steps, 0
+        self.steps, self.step, self.rate = steps, 0, RATE
+
+    def start_from(self, model: Path, batches: Iterator[dict[str, Tensor]]) -> None:
+        """Take the weights of an ONNX file that `export_prior` wrote; the batches determine the norms."""
+        from scripts.training.warm_start import load_onnx, measure_norms  # onnx is needed for nothing else
+
+        self.rate = WARM_RATE
+        for network in (self.network, self.average):
+            load_onnx(network, model)
+        measure_norms(self.network, [next(batches) for _ in range(NORM_BATCHES)])
+        self.average.load_state_dict(self.network.state_dict())
 
     def train(self, batch: dict[str, Tensor]) -> tuple[float, Tensor]:
-        """One step; its loss and the absolute errors (2,)."""
+        """One step; its loss and the errors (5,) of `compute_loss`."""
         self.step += 1
         self.network.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = RATE * schedule(self.step, self.steps)
+            group["lr"] = self.rate * schedule(self.step, self.steps)
         crop = batch["crop"].contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            depths, scales = self.network(crop, batch["tangent"])
-        loss, errors = compute_loss(depths.float(), scales.float(), batch)
+            outputs = self.network(crop, batch["tangent"])
+        loss, errors = compute_loss(tuple(output.float() for output in outputs), batch)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
@@ -98,6 +151,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
+            "rate": self.rate,
         }
         partial = path.with_suffix(".part")
         torch.save(state, partial)
@@ -109,7 +163,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.step, self.rate = state["step"], state["rate"]
 
 
 def main() -> None:
@@ -119,6 +173,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", type=Path, help="an ONNX file whose weights to begin with")
     parser.add_argument("--out", type=Path, default=Path("build/prior.pt"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -126,17 +181,19 @@ def main() -> None:
     if options.out.exists():
         trainer.load(options.out)
     batches = iterate_batches(options.data, BATCH, np.random.default_rng([options.seed, trainer.step]))
+    if options.start and not options.out.exists():
+        trainer.start_from(options.start, batches)
     start, losses, errors = time.monotonic(), [], []
-    print("| step | loss | front | back | seconds |\n|---|---|---|---|---|", flush=True)
+    print(f"| {' | '.join(LOGGED)} |\n{'|---' * len(LOGGED)}|", flush=True)
     while trainer.step < options.steps:
         loss, error = trainer.train(next(batches))
         losses.append(loss)
         errors.append(error)
         if trainer.step % SAVED_EVERY == 0 or trainer.step == options.steps:
-            front, back = torch.stack(errors).mean(dim=0).tolist()
+            shares = " | ".join(f"{value:.4f}" for value in torch.stack(errors).mean(dim=0).tolist())
             seconds = time.monotonic() - start
             print(
-                f"| {trainer.step} | {np.mean(losses):.3f} | {front:.4f} | {back:.4f} | {seconds:.0f} |",
+                f"| {trainer.step} | {np.mean(losses):.3f} | {shares} | {seconds:.0f} |",
                 flush=True,
             )
             losses, errors = [], []

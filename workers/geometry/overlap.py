@@ -1,4 +1,4 @@
-"""Intersection over union (the Jaccard index) of masks and of boxes."""
+"""Intersection over union (the Jaccard index) of masks and of boxes, and how much of a box another covers."""
 
 import numpy as np
 
@@ -19,3 +19,11 @@ def box_iou(a: Box, b: Box) -> float:
         return 0.0
     intersection = width * height
     return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
+
+
+def box_cover(a: Box, b: Box) -> float:
+    """The share of the smaller of two xyxy boxes that lies under the other, in [0, 1]; 0 for an empty one."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 0.0

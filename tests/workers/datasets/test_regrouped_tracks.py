@@ -8,6 +8,7 @@ from workers.datasets.regrouped_tracks import regroup_tracks
 
 GREEN: Clothes = ((40, 120, 60), (60, 60, 60))
 WHITE: Clothes = ((220, 220, 215), (40, 50, 90))
+BLUE: Clothes = ((50, 60, 160), (150, 130, 100))
 
 
 def exchange(
@@ -71,3 +72,86 @@ def test_two_alike_are_not_joined_because_nobody_knows_which() -> None:
     assert clip.track_flags[2] == ("divided", "joined")
     assert clip.track_flags[1] == ("divided",) and clip.track_flags[3] == ()
     assert list_times(clip)[4][0] == pytest.approx(2.2)
+
+
+def cross(left: Clothes = GREEN, right: Clothes = WHITE) -> dict[int, tuple[Scene, ...]]:
+    """Tracks 1 and 2 go on with each other's people after they were in one place, without a doubt."""
+    tracks = {}
+    for track, (old, new) in enumerate(((left, right), (right, left)), 1):
+        place = (60.0 + 12 * track, 50.0)
+        tracks[track] = (
+            Scene(start=0, stop=1.8, clothes=old, place=place),
+            Scene(start=1.8, stop=2.2, clothes=old, place=(78.0, 50.0)),
+            Scene(start=2.2, stop=4, clothes=new, place=place),
+        )
+    return tracks
+
+
+@pytest.mark.parametrize("rate", [30.0, 15.0, 6.0])
+def test_two_who_were_exchanged_behind_each_other_get_their_own_ids_back(rate: float) -> None:
+    clip = regroup(cross(), rate)
+    assert clip.track_flags == {1: ("divided", "joined"), 2: ("divided", "joined")}
+    for track, other in ((1, 2), (2, 1)):
+        assert clip.stats[track].boxes[0][0] == 56 + 12 * track
+        assert clip.stats[track].boxes[-1][0] == 56 + 12 * other
+
+
+def test_two_alike_who_cover_each_other_stay_as_the_engine_has_them() -> None:
+    assert set(regroup(cross(GREEN, GREEN)).track_flags) == set()
+
+
+def test_two_side_by_side_stay_two_tracks() -> None:
+    """They are in contact for the complete clip, and no stretch says how either appears."""
+    tracks = {
+        track: (Scene(start=0, stop=4, clothes=clothes, place=(60.0 + 3 * track, 50.0)),)
+        for track, clothes in ((1, GREEN), (2, WHITE))
+    }
+    assert regroup(tracks).track_flags == {}
+
+
+def test_three_who_pass_their_ids_round_get_them_back() -> None:
+    """Each track goes on with the next person: no pair of two tracks is an exchange."""
+    people = GREEN, WHITE, BLUE
+    tracks = {
+        track: (
+            Scene(start=0, stop=1.8, clothes=people[track - 1], place=(60.0 + 12 * track, 50.0)),
+            Scene(start=1.8, stop=2.2, clothes=WHITE, place=(84.0, 50.0)),
+            Scene(start=2.2, stop=4, clothes=people[track % 3], place=(60.0 + 12 * track, 50.0)),
+        )
+        for track in (1, 2, 3)
+    }
+    clip = regroup(tracks)
+    assert set(clip.stats) == {1, 2, 3}
+    ends = {track: (own.boxes[0][0], own.boxes[-1][0]) for track, own in clip.stats.items()}
+    assert ends == {1: (68, 92), 2: (80, 68), 3: (92, 80)}
+
+
+@pytest.mark.parametrize(
+    ("clothes", "absence", "flags"),
+    [(GREEN, 1.0, {1: ("joined",)}), (WHITE, 1.0, {}), (GREEN, 5.0, {})],
+)
+def test_one_who_is_found_again_under_another_id_is_one_track(
+    clothes: Clothes, absence: float, flags: dict[int, tuple[str, ...]]
+) -> None:
+    found = 2 + absence
+    tracks = {
+        1: (Scene(start=0, stop=2, clothes=GREEN),),
+        2: (Scene(start=found, stop=found + 2, clothes=clothes),),
+    }
+    clip = regroup_tracks(*script_clip(tracks, 10.0, 10.0))
+    assert clip.track_flags == flags
+    if flags:
+        assert clip.stats[1].frames == [*range(20), *range(30, 50)]
+
+
+@pytest.mark.parametrize(("clothes", "begin"), [(WHITE, 1.5), (GREEN, 0.0)])
+def test_a_doubtful_beginning_belongs_to_a_track_where_it_looks_alike(clothes: Clothes, begin: float) -> None:
+    tracks = {
+        1: (
+            Scene(start=0, stop=1.5, clothes=clothes, doubtful=True),
+            Scene(start=1.5, stop=4, clothes=GREEN),
+        )
+    }
+    clip = regroup(tracks)
+    assert clip.stats[1].frames[0] == pytest.approx(10 * begin, abs=1)
+    assert clip.track_flags == ({1: ("divided",)} if begin else {})

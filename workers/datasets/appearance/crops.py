@@ -1,7 +1,7 @@
 """Reference crops: the best views of each track, spread over the clip."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +18,9 @@ SIDE = 224
 # factor on the quality of an occluded or truncated view: a smaller view of everything is worth more.
 # Chosen, not measured
 PENALTY = 0.4
+# seconds within which one view is kept while frames go by: half of the shortest tracklet, so that every part
+# of a track that is divided later has a view of its own
+SLOT_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,16 @@ class Crop:
 
 
 class CropSelector:
-    """Keeps the best view of each track in each of `count` equal parts of a clip of `frames` frames."""
+    """Keeps the best view of each track in every 0.3 s, at most, of a clip of `frames` frames."""
 
-    def __init__(self, count: int, frames: int) -> None:
+    def __init__(self, count: int, frames: int, interval: float) -> None:
+        """`count` is the number of parts of the clip of which `select` takes one view each.
+
+        `interval` is the time between frames in seconds.
+        """
         self._count, self._frames = count, max(1, frames)
+        per_part = math.ceil(frames * interval / max(1, count) / SLOT_SECONDS)
+        self._slots = count * max(1, per_part)
         self._best: dict[int, dict[int, Crop]] = {}
 
     def offer(
@@ -44,21 +53,31 @@ class CropSelector:
         if not self._count:
             return
         quality = score * math.sqrt(area) * PENALTY ** len({"occluded", "truncated"} & set(flags))
-        part = frame * self._count // self._frames
+        slot = frame * self._slots // self._frames
         best = self._best.setdefault(track, {})
-        if part in best and best[part].quality >= quality:
+        if slot in best and best[slot].quality >= quality:
             return
         window = make_square(box)
         height, width = image.shape[:2]
         relative = window[0] / width, window[1] / height, window[2] / width, window[3] / height
-        best[part] = Crop(frame, quality, relative, _cut(image, window))
+        best[slot] = Crop(frame, quality, relative, _cut(image, window))
 
-    def select(self) -> dict[int, list[Crop]]:
-        """The crops of each track, the best first."""
-        return {
-            track: sorted(parts.values(), key=lambda crop: (-crop.quality, crop.frame))
-            for track, parts in self._best.items()
-        }
+    @property
+    def views(self) -> dict[int, list[Crop]]:
+        """All views of each track that were kept."""
+        return {track: list(slots.values()) for track, slots in self._best.items()}
+
+    def select(self, views: Iterable[Crop]) -> list[Crop]:
+        """The best view in each part of the clip, the best first."""
+        parts: dict[int, Crop] = {}
+        for crop in sorted(views, key=_rank):
+            parts.setdefault(crop.frame * self._count // self._frames, crop)
+        return list(parts.values())
+
+
+def _rank(crop: Crop) -> tuple[float, int]:
+    """The order of crops, the best first."""
+    return -crop.quality, crop.frame
 
 
 def make_square(box: Box) -> Box:

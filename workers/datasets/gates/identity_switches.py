@@ -11,7 +11,7 @@ import numpy as np
 
 from workers.datasets.gates.track_path import TrackPath, count_entries
 from workers.engines.concepts.images.color_histograms import histogram_similarity
-from workers.engines.protocols import Box
+from workers.geometry.overlap import box_cover
 
 # seconds before and after a moment that are compared, and the least that a window has to span; chosen
 WINDOW, LEAST_WINDOW = 0.5, 0.15
@@ -66,7 +66,7 @@ def find_merge(track: int, paths: Mapping[int, TrackPath]) -> float | None:
     for number, other in paths.items():
         box, mine = other.box_at(last), own.stats.boxes[-1]
         is_same = number != track and other.stats.prompt == own.stats.prompt
-        if is_same and box is not None and _measure_cover(mine, box) >= MERGED:
+        if is_same and box is not None and box_cover(mine, box) >= MERGED:
             return float(own.times[last])
     return None
 
@@ -107,7 +107,7 @@ def _meet(own: TrackPath, other: TrackPath) -> Iterator[tuple[float, float]]:
     for frame in sorted({*own.stats.frames} & {*other.stats.frames}):
         one, two = own.box_at(frame), other.box_at(frame)
         assert one is not None and two is not None
-        if _measure_cover(one, two) < MEETING:
+        if box_cover(one, two) < MEETING:
             continue
         seconds = own.times[frame]
         if begin is not None and end is not None and seconds - end > WINDOW:
@@ -116,14 +116,6 @@ def _meet(own: TrackPath, other: TrackPath) -> Iterator[tuple[float, float]]:
         begin, end = seconds if begin is None else begin, seconds
     if begin is not None and end is not None:
         yield begin, end
-
-
-def _measure_cover(one: Box, two: Box) -> float:
-    """The share of the smaller box that lies under the other."""
-    width = min(one[2], two[2]) - max(one[0], two[0])
-    height = min(one[3], two[3]) - max(one[1], two[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (one, two))
-    return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 0.0
 
 
 def _has_taken_over(own: TrackPath, other: TrackPath, begin: float, end: float) -> bool:

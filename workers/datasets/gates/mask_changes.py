@@ -36,6 +36,13 @@ class MaskChange(NamedTuple):
     flips: int
 
 
+class MaskGrowth(NamedTuple):
+    """Pixels that a mask gained and lost since the frame before, where the image shows something else."""
+
+    gained: int
+    lost: int
+
+
 def measure_flicker(changes: Iterable[MaskChange]) -> float | None:
     """The mean share of what was compared of a mask that changed for one frame alone.
 
@@ -52,9 +59,22 @@ def find_explained(before: Luma, now: Luma, after: Luma, came_from: Floats, came
     """Where an image (H, W) shows what its neighbours show, moved to it."""
     explained = np.ones(now.shape, np.bool_)
     for other, places in ((before, came_from), (after, came_back)):
-        moved = cv2.remap(other, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        explained &= cv2.blur(cv2.absdiff(moved, now).astype(np.float32), (3, 3)) < SAME_LUMA
+        explained &= find_same(other, now, places)
     return explained
+
+
+def find_same(other: Luma, now: Luma, places: Floats) -> Mask:
+    """Where an image (H, W) shows what another one shows at `places` (H, W, 2), xy."""
+    moved = cv2.remap(other, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    difference = cv2.blur(cv2.absdiff(moved, now).astype(np.float32), (3, 3))
+    return np.asarray(difference < SAME_LUMA, np.bool_)
+
+
+def measure_growth(before: Mask, now: Mask, came_from: Floats, explained: Mask) -> MaskGrowth:
+    """What a mask gained and lost since the frame before outside of what is `explained`, see `find_same`."""
+    old = warp_mask(before, came_from)
+    gained, lost = now & ~old & ~explained, old & ~now & ~explained
+    return MaskGrowth(int(np.count_nonzero(gained)), int(np.count_nonzero(lost)))
 
 
 def compare_masks(

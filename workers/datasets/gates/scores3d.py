@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from workers.datasets.gates.mask_changes import MaskGrowth
 from workers.datasets.gates.track_scores import STAGE
 from workers.datasets.observations import TrackObservation
 from workers.datasets.oriented_boxes import Box3d
@@ -18,18 +19,23 @@ USUAL = 40
 
 
 def score_track_3d(
-    clip: str, track: int, observations: Sequence[TrackObservation], boxes: Mapping[int, Box3d]
+    clip: str,
+    track: int,
+    observations: Sequence[TrackObservation],
+    boxes: Mapping[int, Box3d],
+    growths: Mapping[int, MaskGrowth],
 ) -> list[ScoreRow]:
     """jitter_3d: RMS second difference of the centre over the box's diagonal, null unless it was measured.
 
     Steady acceleration, which grows with the time between frames, is taken off by the differences over two
     frames. size_constancy: by how much the largest step of ln(sqrt(area) * depth) differs from those around
     it, between neighbouring frames that show at least half of the usual size; depth counts as constant where
-    it is not measured. Null without such frames.
+    it is not measured. Null without such frames. `growths` are those of `TrackStats`: what a mask gains where
+    the image shows something else may be a limb that unfolds, and does not count.
     """
     scores = (
         ("jitter_3d", _measure_jitter(boxes), "sizes"),
-        ("size_constancy", _measure_steps(observations), "ln"),
+        ("size_constancy", _measure_steps(observations, growths), "ln"),
     )
     return [
         ScoreRow(clip=clip, track=track, stage=STAGE, name=name, value=value, unit=unit)
@@ -61,7 +67,9 @@ def _measure_second_differences(boxes: Mapping[int, Box3d], lag: int) -> float |
     return float(np.mean(np.square(shifts))) if shifts else None
 
 
-def _measure_steps(observations: Sequence[TrackObservation]) -> float | None:
+def _measure_steps(
+    observations: Sequence[TrackObservation], growths: Mapping[int, MaskGrowth]
+) -> float | None:
     measured = all(item.depth is not None for item in observations)
     sizes = [item.area * ((item.depth or 1.0) ** 2 if measured else 1.0) for item in observations]
     least = LEAST_SHOWN * float(np.percentile(sizes, USUAL))
@@ -69,10 +77,21 @@ def _measure_steps(observations: Sequence[TrackObservation]) -> float | None:
     for (before, old), (now, new) in pairwise(zip(observations, sizes, strict=True)):
         hidden = {"occluded", "truncated"} & {*before.flags, *now.flags}
         if now.frame == before.frame + 1 and not hidden and min(old, new) >= least:
-            steps[now.frame] = 0.5 * float(np.log(new / old))
+            steps[now.frame] = _discount(0.5 * float(np.log(new / old)), before, now, growths.get(now.frame))
     # an object that comes nearer grows in every step, and in longer steps by more: a jump stands alone
     sudden = []
     for frame, step in steps.items():
         around = [steps[other] for other in (frame - 1, frame + 1) if other in steps]
         sudden.append(abs(step - (float(np.mean(around)) if around else 0.0)))
     return max(sudden) if sudden else None
+
+
+def _discount(
+    step: float, before: TrackObservation, now: TrackObservation, growth: MaskGrowth | None
+) -> float:
+    """The part of a step (ln) that is left without what was gained or lost where the image changed."""
+    if growth is None:
+        return step
+    if step > 0:
+        return max(0.0, step - 0.5 * float(np.log(now.area / max(1, now.area - growth.gained))))
+    return min(0.0, step + 0.5 * float(np.log(before.area / max(1, before.area - growth.lost))))

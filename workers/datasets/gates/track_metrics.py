@@ -10,7 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.gates.mask_changes import MaskChange, compare_masks, find_explained, warp_mask
+from workers.datasets.gates.mask_changes import (
+    MaskChange,
+    MaskGrowth,
+    compare_masks,
+    find_explained,
+    find_same,
+    measure_growth,
+    warp_mask,
+)
 from workers.datasets.gates.part_appearance import PartHistogram, describe_halves
 from workers.engines.concepts.images.color_histograms import Histogram, color_histogram, quantize_colors
 from workers.engines.protocols import Box, Mask, Rgb
@@ -36,6 +44,8 @@ class TrackStats:
     `box_ious` are those of the engine's box with the mask's own, `contacts` the shares of the outline on the
     border of the image. `margins` are the engine's, `halves` the colours of the upper and the lower half.
     `changes` has, by frame, how the mask differs from the frames before and after, where it is seen in both.
+    `growths` has, by frame, what it gained and lost since the frame before where the image shows something
+    else.
     `switches` are the frames in which it took another track's place.
     """
 
@@ -49,6 +59,7 @@ class TrackStats:
     margins: list[float | None] = field(default_factory=list)
     halves: list[PartHistogram] = field(default_factory=list)
     changes: dict[int, MaskChange] = field(default_factory=dict)
+    growths: dict[int, MaskGrowth] = field(default_factory=dict)
     switches: list[int] = field(default_factory=list)
 
     def select(self, places: range) -> "TrackStats":
@@ -68,6 +79,7 @@ class TrackStats:
             halves=self.halves[part],
             # the first and the last frame have lost a neighbour
             changes={frame: change for frame, change in self.changes.items() if frame in within[1:-1]},
+            growths={frame: growth for frame, growth in self.growths.items() if frame in within[1:]},
             switches=[frame for frame in self.switches if frame in within[1:]],
         )
 
@@ -76,6 +88,7 @@ class TrackStats:
         for name in ("frames", "areas", "boxes", "box_ious", "contacts", "appearances", "margins", "halves"):
             getattr(self, name).extend(getattr(later, name))
         self.changes |= later.changes
+        self.growths |= later.growths
         self.switches += later.switches
 
 
@@ -119,6 +132,7 @@ class TrackMetrics:
         if self._states and self._states[-1].masks:
             came_from = self._compute_motion(self._states[-1].luma, luma)
             self._note_switches(frame, self._states[-1].masks, masks, came_from)
+            self._note_growths(frame, self._states[-1], masks, luma, came_from)
         now = _State(frame, luma, dict(masks), came_from)
         if len(self._states) == 2:
             self._compare(self._states[0], self._states[1], now)
@@ -149,6 +163,20 @@ class TrackMetrics:
         for track in common:
             old, now, new = (state.masks[track].mask for state in (before, middle, after))
             self.stats[track].changes[middle.frame] = compare_masks(old, now, new, *motion, explained)
+
+    def _note_growths(
+        self,
+        frame: int,
+        before: _State,
+        masks: Mapping[int, TrackedMask],
+        luma: Luma,
+        came_from: Floats,
+    ) -> None:
+        """Note what tracks that are seen in two frames in a row gained and lost."""
+        explained = find_same(before.luma, luma, came_from)
+        for track in before.masks.keys() & masks.keys():
+            old, now = before.masks[track].mask, masks[track].mask
+            self.stats[track].growths[frame] = measure_growth(old, now, came_from, explained)
 
     def _note_switches(
         self,

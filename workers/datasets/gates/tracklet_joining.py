@@ -1,21 +1,30 @@
-"""Joining tracklets of one object under one id, on strong evidence alone.
+"""One chain of tracklets per object: which tracklet goes on with the object of which.
 
-Where a track was divided, the object that it lost may go on under another id, and the object that it took may
-have had another id before. Two tracklets are joined where one of them was cut at that end, the later one
-begins soon after the earlier one ends, within reach, they look alike, and nobody else looks nearly as alike.
+Model: every tracklet is followed by one other at most and follows one at most, so two chains never share an
+object. Of all such assignments, the one with the greatest sum of similarities is taken (the Hungarian
+method), among pairs that look alike, where the later one begins soon after the earlier one ends and within
+reach. A track goes on by itself unless another tracklet looks more alike. A pair of two tracks also has to be
+without a rival: where another one looks nearly as much alike, nobody knows.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from workers.datasets.gates.track_metrics import TrackStats
-from workers.datasets.gates.tracklets import SAME_OBJECT, Tracklet
+from workers.datasets.gates.tracklets import Tracklet
 
+# similarity of two tracklets of a track (0..1) from which they may show one object: in the first 20 s of a
+# yard with nine people, one object has 0.89 and more, two that meet have 0.85 and less. Of two tracks: people
+# in dark clothes have up to 0.96 (docs/benchmarks/datasets.md)
+SAME_OBJECT, SAME_IN_TWO_TRACKS = 0.87, 0.96
 # seconds for which an object may be out of sight; chosen
 LONGEST_ABSENCE = 4.0
 # diagonals of its box by which it may move at once, and per second: people walk 0.8; chosen
 REACH, SPEED = 0.5, 1.0
+# what the complete reach costs (similarity, 0..1); its share counts squared, as for a Gaussian
+FAR = 0.12
 # by how much (similarity, 0..1) it looks more like its own other tracklet than like any other; chosen
 LEAD = 0.03
 
@@ -28,20 +37,25 @@ def join_tracklets(
 ) -> list[list[Tracklet]]:
     """The tracklets of each object in order of time, by the order of their first ones in `tracklets`.
 
-    `stats` are those of all tracks, `times` those of the clip's frames in seconds.
+    `tracklets` are in order of tracks and of time, `stats` are those of all tracks, `times` those of the
+    clip's frames in seconds.
     """
-    pairs = {
-        (one, two): tracklets[one].measure_similarity(tracklets[two])
-        for one in range(len(tracklets))
-        for two in range(len(tracklets))
-        if _was_cut(tracklets, one, two) and _can_follow(tracklets[one], tracklets[two], stats, times)
-    }
-    after = _choose_pairs(pairs)
-    later = set(after.values())
+    pairs = {}
+    for one, old in enumerate(tracklets):
+        for two, new in enumerate(tracklets):
+            is_own = old.track == new.track
+            similarity = old.measure_similarity(new)
+            if similarity < (SAME_OBJECT if is_own else SAME_IN_TWO_TRACKS):
+                continue
+            if is_own and two == one + 1 and new.doubt <= LONGEST_ABSENCE:
+                distance: float | None = 0.0
+            else:
+                distance = _measure_distance(old, new, stats, times)
+            if distance is not None and distance <= 1:
+                pairs[one, two] = similarity + (LEAD if is_own else 0.0) - FAR * distance**2
+    after = _choose_pairs(pairs, len(tracklets))
     chains = []
-    for first in range(len(tracklets)):
-        if first in later:
-            continue
+    for first in sorted(set(range(len(tracklets))) - set(after.values())):
         chain = [first]
         while chain[-1] in after:
             chain.append(after[chain[-1]])
@@ -49,39 +63,45 @@ def join_tracklets(
     return chains
 
 
-def _was_cut(tracklets: Sequence[Tracklet], one: int, two: int) -> bool:
-    """Whether the first one's track goes on after it, or the second one's track began before it."""
-    goes_on = one + 1 < len(tracklets) and tracklets[one + 1].track == tracklets[one].track
-    began_before = two > 0 and tracklets[two - 1].track == tracklets[two].track
-    return one != two and (goes_on or began_before)
-
-
-def _can_follow(
+def _measure_distance(
     one: Tracklet, two: Tracklet, stats: Mapping[int, TrackStats], times: Sequence[float]
-) -> bool:
-    """Whether the object of one tracklet can be where and when the other one begins."""
+) -> float | None:
+    """How far the object of one tracklet has to move until the other one begins, as a share of its reach.
+
+    None where the other one begins too early or too late, or shows another concept.
+    """
     old, new = stats[one.track], stats[two.track]
     last, first = one.places[-1], two.places[0]
     absence = times[new.frames[first]] - times[old.frames[last]]
     if old.prompt != new.prompt or not 0 < absence <= LONGEST_ABSENCE:
-        return False
+        return None
     before, now = np.asarray(old.boxes[last]), np.asarray(new.boxes[first])
     shift = np.linalg.norm((before[:2] + before[2:] - now[:2] - now[2:]) / 2)
     size = max(np.linalg.norm(box[2:] - box[:2]) for box in (before, now))
-    return bool(shift <= (REACH + SPEED * absence) * size)
+    return float(shift / ((REACH + SPEED * absence) * size))
 
 
-def _choose_pairs(pairs: Mapping[Pair, float]) -> dict[int, int]:
-    """Which tracklet follows which: the most alike first, while no other pair of either comes near."""
-    after: dict[int, int] = {}
-    for (one, two), similarity in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):
-        if similarity < SAME_OBJECT or one in after or two in after.values():
-            continue
-        rivals = (
-            other
-            for (first, second), other in pairs.items()
-            if (first == one) != (second == two) and first not in after and second not in after.values()
-        )
-        if similarity - max(rivals, default=0.0) >= LEAD:
-            after[one] = two
-    return after
+def _choose_pairs(pairs: Mapping[Pair, float], count: int) -> dict[int, int]:
+    """Which tracklet follows which, of so many."""
+    values = np.zeros((count, count))
+    for (one, two), value in pairs.items():
+        values[one, two] = value
+    rows, columns = linear_sum_assignment(-values)
+    chosen = {
+        int(one): int(two) for one, two in zip(rows, columns, strict=True) if (int(one), int(two)) in pairs
+    }
+    before = {two: one for one, two in chosen.items()}
+    return {one: two for one, two in chosen.items() if _is_clear((one, two), pairs, chosen, before)}
+
+
+def _is_clear(
+    pair: Pair, pairs: Mapping[Pair, float], after: Mapping[int, int], before: Mapping[int, int]
+) -> bool:
+    """Whether neither tracklet of a pair looks nearly as much like another one that is left over."""
+    one, two = pair
+    rivals = (
+        value
+        for (first, second), value in pairs.items()
+        if (first == one and second not in before) or (second == two and first not in after)
+    )
+    return pairs[pair] - max(rivals, default=0.0) >= LEAD

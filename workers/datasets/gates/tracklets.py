@@ -1,46 +1,49 @@
-"""Dividing a track where its identity was in doubt and another object goes on with its id.
+"""Stretches of a track in which it shows one object for certain.
 
-The engine states the doubt: `margin` is near 0 while detections and tracks compete for one place. Masks of
-such moments may show both objects, so the certain stretches before and after them are compared, each by
-everything that it shows. Two that show the same object stay one track. Of two that do not, each becomes a
-track of its own, and the doubtful frames between belong to neither: two pure halves are worth more than a
-mixed track.
+Two things make an identity doubtful. The engine may state so: its `margin` is near 0 while detections and
+tracks compete for one place. Or another track of the concept is in contact: where one object covers another,
+masks and detections pass from one to the other, also while margins are high. Masks of such moments may show
+both objects, so tracks are compared by the stretches between them, each by everything that it shows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.gates.track_scores import ROUNDING, SHORT_GAP
+from workers.geometry.overlap import box_cover
 
 # margin (IoU) from which an identity is certain. Steady people of a crowd have 0.6 to 0.9, before a switch of
 # ids 0.05 and less; set on the first 20 s of a yard with nine people (docs/benchmarks/datasets.md)
 CERTAIN = 0.15
+# share of the smaller box under the other from which two tracks are in contact. In the same yard 0.2 to 0.4
+# give the same tracks at 6 frames per second, and 0.1 more mixed ones
+CONTACT = 0.3
 # seconds that a stretch of certainty lasts at least, to say how its object appears; chosen
 LEAST_STRETCH = 0.6
-# similarity of two stretches (0..1) from which they show one object: in the same yard one object has 0.89 and
-# more, two have 0.85 and less
-SAME_OBJECT = 0.87
 
 Shares = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tracklet:
     """Observations of a track in a row that show one object: their places in its statistics.
 
     `colors` is the sum of the halves' colours over `pixels`, where its identity is certain: None where it is
-    not for long enough.
+    not for long enough. `doubt` is for how many seconds since the track's last tracklet the engine itself was
+    in doubt, or did not see it.
     """
 
     track: int
     places: range
     colors: Shares | None = None
     pixels: int = 0
+    doubt: float = 0.0
 
     def measure_similarity(self, other: "Tracklet") -> float:
         """How much two tracklets look alike, 0..1; 0 where one is not known."""
@@ -50,43 +53,84 @@ class Tracklet:
         return float(np.sqrt(one * two).sum())
 
 
-def divide_track(track: int, stats: TrackStats, times: Sequence[float]) -> list[Tracklet]:
-    """The tracklets of a track in order; one alone where nothing is in doubt, or the engine does not say.
+def divide_tracks(stats: Mapping[int, TrackStats], times: Sequence[float]) -> dict[int, list[Tracklet]]:
+    """The certain stretches of each track in order; the complete track where there are none.
 
-    `times` are those of the clip's frames in seconds.
+    It is complete too where the engine states no margins. `times` are those of the clip's frames in seconds.
     """
-    everything = range(len(stats.frames))
-    if all(margin is None for margin in stats.margins):
-        return [Tracklet(track, everything)]
-    pieces: list[Tracklet] = []
-    for stretch in _list_stretches(stats, times):
-        own = _describe(track, stats, stretch)
-        if pieces and pieces[-1].measure_similarity(own) >= SAME_OBJECT:
-            pieces[-1] = _merge(pieces[-1], own)
-        else:
-            pieces.append(own)
-    if not pieces:
-        return [Tracklet(track, everything)]
-    pieces[0].places = range(pieces[0].places.stop)
-    pieces[-1].places = range(pieces[-1].places.start, len(everything))
-    return pieces
+    touching = _find_contacts(stats)
+    out = {}
+    for track, own in sorted(stats.items()):
+        stretches = []
+        if any(margin is not None for margin in own.margins):
+            stretches = list(_describe_stretches(track, own, touching[track], times))
+        out[track] = stretches or [Tracklet(track, range(len(own.frames)))]
+    return out
 
 
-def _list_stretches(stats: TrackStats, times: Sequence[float]) -> list[range]:
-    """The times without a gap, between comparisons that were certain, that last long enough."""
-    certain = _find_certain(stats.margins)
-    seconds = [times[frame] for frame in stats.frames]
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    starts = [
-        place
-        for place, (before, after) in enumerate(pairwise(seconds), 1)
-        if after - before - interval > SHORT_GAP + ROUNDING or certain[place] != certain[place - 1]
+def _describe_stretches(
+    track: int, stats: TrackStats, touching: Collection[int], times: Sequence[float]
+) -> Iterator[Tracklet]:
+    known = _find_certain(stats.margins)
+    certain = [
+        is_known and frame not in touching for is_known, frame in zip(known, stats.frames, strict=True)
     ]
-    bounds = [0, *starts, len(seconds)]
+    steps, interval = _measure_steps(stats, times)
+    is_gap = steps > interval + SHORT_GAP + ROUNDING
+    doubts = np.cumsum(np.where(is_gap | ~np.array(known), steps, 0.0))
+    end = 0
+    for places in _list_stretches(certain, is_gap, steps):
+        yield describe_tracklet(track, stats, places, float(doubts[places.start] - doubts[end]))
+        end = places.stop - 1
+
+
+def describe_tracklet(track: int, stats: TrackStats, places: range, doubt: float = 0.0) -> Tracklet:
+    """A part of a track with the colours of all its observations."""
+    areas = np.asarray(stats.areas[places.start : places.stop], np.float64)
+    halves = np.asarray(stats.halves[places.start : places.stop], np.float64)
+    return Tracklet(track, places, (halves * areas[:, None]).sum(axis=0), int(areas.sum()), doubt)
+
+
+def divide_at_gaps(places: range, stats: TrackStats, times: Sequence[float]) -> list[range]:
+    """Observations in a row, in parts between which the track was not seen for longer than a short gap."""
+    steps, interval = _measure_steps(stats, times)
+    starts = [place for place in places[1:] if steps[place] > interval + SHORT_GAP + ROUNDING]
+    bounds = [places.start, *starts, places.stop]
+    return [range(first, end) for first, end in pairwise(bounds) if first < end]
+
+
+def _measure_steps(stats: TrackStats, times: Sequence[float]) -> tuple[Shares, float]:
+    """The seconds from each observation to the next one, 0 for the first, and between frames."""
+    steps = np.diff([times[frame] for frame in stats.frames], prepend=times[stats.frames[0]])
+    return steps, float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+
+
+def _find_contacts(stats: Mapping[int, TrackStats]) -> dict[int, set[int]]:
+    """The frames in which each track is in contact with another one of its concept."""
+    out: dict[int, set[int]] = {track: set() for track in stats}
+    boxes = {track: dict(zip(own.frames, own.boxes, strict=True)) for track, own in stats.items()}
+    for one, two in combinations(stats, 2):
+        if stats[one].prompt != stats[two].prompt:
+            continue
+        for frame in boxes[one].keys() & boxes[two].keys():
+            if box_cover(boxes[one][frame], boxes[two][frame]) >= CONTACT:
+                out[one].add(frame)
+                out[two].add(frame)
+    return out
+
+
+def _list_stretches(certain: Sequence[bool], is_gap: Bools, steps: Shares) -> list[range]:
+    """The times without a gap for which all observations are certain, that last long enough.
+
+    `steps` are the seconds since the observation before, `is_gap` says where it was missing between.
+    """
+    starts = [
+        place for place in range(1, len(certain)) if is_gap[place] or certain[place] != certain[place - 1]
+    ]
     return [
         range(first, end)
-        for first, end in pairwise(bounds)
-        if certain[first] and seconds[end - 1] - seconds[first] >= LEAST_STRETCH - ROUNDING
+        for first, end in pairwise([0, *starts, len(certain)])
+        if certain[first] and steps[first + 1 : end].sum() >= LEAST_STRETCH - ROUNDING
     ]
 
 
@@ -102,15 +146,3 @@ def _carry(margins: Sequence[float | None]) -> list[bool]:
         is_certain = is_certain if margin is None else margin >= CERTAIN
         out.append(is_certain)
     return out
-
-
-def _describe(track: int, stats: TrackStats, stretch: range) -> Tracklet:
-    areas = np.asarray(stats.areas[stretch.start : stretch.stop], np.float64)
-    halves = np.asarray(stats.halves[stretch.start : stretch.stop], np.float64)
-    return Tracklet(track, stretch, (halves * areas[:, None]).sum(axis=0), int(areas.sum()))
-
-
-def _merge(one: Tracklet, later: Tracklet) -> Tracklet:
-    assert one.colors is not None and later.colors is not None
-    places = range(one.places.start, later.places.stop)
-    return Tracklet(one.track, places, one.colors + later.colors, one.pixels + later.pixels)

@@ -25,7 +25,7 @@ class TrackGateStage(ClipStage):
     """
 
     name = "gates"
-    version = "6"
+    version = "7"
 
     def __init__(self, settings: DatasetSettings, engine: EngineInfo) -> None:
         self._policy, self._phrases = settings.policy, settings.phrases
@@ -46,7 +46,9 @@ class TrackGateStage(ClipStage):
         decisions: list[DecisionRow] = []
         for track, observations in sorted(tracked.observations.items()):
             boxes = batch.boxes[track]
-            own = flat[track] + score_track_3d(batch.clip, track, observations, boxes)
+            own = flat[track] + score_track_3d(
+                batch.clip, track, observations, boxes, tracked.stats[track].growths
+            )
             decided = self._policy.decide(own)
             failed = tuple(row.gate for row in decided if not row.passed)
             tracks.append(self._build_track(batch.clip, track, tracked, boxes, failed))

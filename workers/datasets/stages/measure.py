@@ -46,7 +46,7 @@ class MeasureStage(ClipStage):
     """Adds `tracked`: frames as rows, observations, crops and statistics of tracks."""
 
     name = "measure"
-    version = "4"
+    version = "5"
 
     def __init__(self, settings: DatasetSettings, stopwatch: Stopwatch) -> None:
         self._settings, self._stopwatch = settings, stopwatch
@@ -79,7 +79,8 @@ class _Measurement:
         self._points = None if task.plan.points is None else list(task.plan.points)
         self._time_errors = task.plan.time_errors
         self._compared = {round(k * (count - 1) / STILL_COMPARISONS) for k in range(STILL_COMPARISONS + 1)}
-        self._crops = CropSelector(settings.crops, count)
+        interval = float(np.median(np.diff(task.plan.times))) if count > 1 else 0.0
+        self._crops = CropSelector(settings.crops, count, interval)
         self._out = TrackedClip(size=(self._size[1], self._size[0]))
 
     def add(self, frame: ClipFrame, depth_reader: DepthReader) -> None:
@@ -104,9 +105,11 @@ class _Measurement:
     def finish(self) -> TrackedClip:
         """What was collected."""
         self._out.stats = self._metrics.stats
-        self._out.crops = self._crops.select()
+        self._out.crops = self._crops.views
         self._out.camera_is_still = self._still.is_still
-        return regroup_tracks(self._out, self._plan.times)
+        tracked = regroup_tracks(self._out, self._plan.times)
+        crops = {track: self._crops.select(views) for track, views in tracked.crops.items()}
+        return replace(tracked, crops=crops)
 
     def _observe(self, frame: ClipFrame, item: TrackedInstance, mask: Mask, depth: DepthMap | None) -> None:
         area = int(np.count_nonzero(mask))

@@ -177,7 +177,7 @@ def measure_3d(step: int, noise: float, growth: float) -> dict[str, float | None
                 area=round(1000 * np.exp(growth * t)), depth=None, points=None, flags=(),
             )
         )  # fmt: skip
-    rows = score_track_3d("c", 1, observations, boxes)
+    rows = score_track_3d("c", 1, observations, boxes, {})
     return {row.name: row.value for row in rows}
 
 

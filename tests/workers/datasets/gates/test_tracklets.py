@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.scripted_tracks import Clothes, Scene, describe_clothes, script_clip
 from workers.datasets.gates.part_appearance import describe_halves
-from workers.datasets.gates.tracklets import divide_track
+from workers.datasets.regrouped_tracks import regroup_tracks
 
 BLACK, BLUE, BEIGE, RED = (25, 25, 28), (60, 80, 140), (180, 160, 130), (190, 50, 45)
 IN_JEANS: Clothes = (BLACK, BLUE)
@@ -14,12 +14,10 @@ RATES = pytest.mark.parametrize("rate", [30.0, 15.0, 6.0])
 
 
 def divide(*scenes: Scene, rate: float = 15.0, compared: bool = True) -> list[tuple[float, float]]:
-    """The first and last second of each tracklet."""
+    """The first and last second of each track that one becomes."""
     clip, times = script_clip({1: scenes}, rate, 4.0, compared)
-    frames = clip.stats[1].frames
     return [
-        (times[frames[piece.places[0]]], times[frames[piece.places[-1]]])
-        for piece in divide_track(1, clip.stats[1], times)
+        (times[own.frames[0]], times[own.frames[-1]]) for own in regroup_tracks(clip, times).stats.values()
     ]
 
 

@@ -46,6 +46,11 @@ class PriorCrop:
         """The crop's mask (SIDE, SIDE)."""
         return np.asarray(self.channels[3] > 0, dtype=np.bool_)
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the network sees any measured depth."""
+        return bool(self.channels[5].any())
+
     def project(self, rays: Array) -> Array:
         """Rays (N, 3) of the real camera to pixels (N, 2) of the crop."""
         turned = rays @ self.rotation.T

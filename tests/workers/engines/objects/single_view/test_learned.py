@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import trimesh
 
+from bench.objects.analytic_shapes import SHAPES
+from bench.objects.geometry_scores import orbit
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.learned import LearnedHypothesis, predict_depths
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.geometry.cameras import Camera
-from workers.geometry.mesh_renderer import silhouette
+from workers.geometry.mesh_renderer import render_mesh, silhouette
 from workers.geometry.overlap import mask_iou
+from workers.geometry.poses import Similarity
 
 SIDE = 160
 CAMERA = Camera.with_field_of_view(SIDE, SIDE, 40)
@@ -47,6 +50,22 @@ def test_the_back_lies_behind_the_front():
     predicted = predict_depths(view())
     assert (predicted.back > predicted.front).all()
     assert predicted.expected_error > 0
+
+
+@pytest.mark.slow
+def test_drawn_shapes_are_about_as_deep_as_they_are():
+    ratios = []
+    for name in ("table", "chair", "dumbbell", "mug"):
+        mesh = SHAPES[name][1]()
+        faces = np.asarray(mesh.faces, dtype=np.int64)
+        size = np.ptp(mesh.vertices, axis=0).max()
+        for turn in (30, 160, 290):
+            placed = orbit(turn, 25, 2.6).apply((mesh.vertices - mesh.bounds.mean(axis=0)) / size)
+            image, depth = render_mesh(placed, faces, None, CAMERA, Similarity())
+            surface = build_surface(mask=np.isfinite(depth), image=image)
+            ours, truth = (points[:, 2] / points[:, 2].mean() for points in (surface.vertices, placed))
+            ratios.append(np.ptp(ours) / np.ptp(truth))
+    assert 0.8 < np.median(ratios) < 1.25
 
 
 def test_the_edge_between_front_and_back_is_not_wavy():
