@@ -1,7 +1,10 @@
 """Meta's own code, tiny, on RANDOM weights: its detector against ours, and our adapter of its videos."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +27,9 @@ from tests.parity.sam3_meta_tiny import (
 )
 from tests.parity.sam3_tiny import draw_image, tiny_loaded
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_backend.grounding import _walk_tensors
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.meta_backend.sessions import _find_session
 from workers.engines.concepts.sam3.postprocess import compute_scores
 from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
@@ -206,3 +211,24 @@ def test_clicks_and_shown_boxes_go_through_metas_session(engines: Engines) -> No
         assert seen and min(seen) == started
     shown = follow(meta, TrackPrompts(("visual",)), FrameExemplar(FIRST + 3, 0, BOXES[0]))
     assert any(each.objects for each in shown[3:])
+
+
+def test_nothing_of_a_clip_is_held_by_metas_own_predictor(engines: Engines) -> None:
+    """Every tensor of a clip is gone with its session; SAM 3 of PyPI alone lets go of them by itself."""
+    meta = engines[2]
+    predictor, held = meta._models.predictor, list[weakref.ref[torch.Tensor]]()
+    close = predictor.handle_request
+
+    def watch(request: Any) -> Any:
+        if request["type"] == "close_session":
+            state = _find_session(predictor, request["session_id"])["state"]
+            held.extend(weakref.ref(tensor) for tensor in _walk_tensors(dict(state)))
+        return close(request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor, "handle_request", watch, raising=False)
+        follow(meta, TrackPrompts(("cat",)))
+    gc.collect()
+    weights = {id(tensor) for tensor in (*predictor.model.parameters(), *predictor.model.buffers())}
+    left = [tensor for tensor in (ref() for ref in held) if tensor is not None and id(tensor) not in weights]
+    assert len(held) > FRAMES and not left
