@@ -1,5 +1,7 @@
 """Meta's own code, tiny, on RANDOM weights: its detector against ours, and our adapter of its videos."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -26,7 +28,9 @@ from tests.parity.sam3_meta_tiny import (
 )
 from tests.parity.sam3_tiny import draw_image, tiny_loaded
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_backend.grounding import _walk_tensors
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.meta_backend.sessions import _find_session
 from workers.engines.concepts.sam3.postprocess import compute_scores
 from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
@@ -246,3 +250,24 @@ def test_results_come_while_metas_session_goes_through_the_clip(engines: Engines
         expected = [(number + 1, mask, score) for number, mask, score in rows if mask.any()]
         for item, (number, mask, score) in zip(result.objects, expected, strict=True):
             assert (item.id, item.score) == (number, score) and np.array_equal(item.mask, mask)
+
+
+def test_nothing_of_a_clip_is_held_by_metas_own_predictor(engines: Engines) -> None:
+    """Every tensor of a clip is gone with its session; SAM 3 of PyPI alone lets go of them by itself."""
+    meta = engines[2]
+    predictor, held = meta._models.predictor, list[weakref.ref[torch.Tensor]]()
+    close = predictor.handle_request
+
+    def watch(request: Any) -> Any:
+        if request["type"] == "close_session":
+            state = _find_session(predictor, request["session_id"])["state"]
+            held.extend(weakref.ref(tensor) for tensor in _walk_tensors(dict(state)))
+        return close(request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor, "handle_request", watch, raising=False)
+        follow(meta, TrackPrompts(("cat",)))
+    gc.collect()
+    weights = {id(tensor) for tensor in (*predictor.model.parameters(), *predictor.model.buffers())}
+    left = [tensor for tensor in (ref() for ref in held) if tensor is not None and id(tensor) not in weights]
+    assert len(held) > FRAMES and not left
