@@ -95,7 +95,7 @@ RUN apt-get update \
 FROM torch-environment AS sam3-environment
 COPY docker/sam3.txt /src/sam3.txt
 RUN pip install -r /src/sam3.txt
-# Meta's own package, the second backend (MAQUETTE_SAM3_BACKEND=meta), at the commit that meta_loading.py names.
+# Meta's own package, the second backend (MAQUETTE_SAM3_BACKEND=meta), at the commit that meta_backend/loading.py names.
 # It pins numpy < 2, which its code does not need.
 ARG SAM3_COMMIT=bfbed072a07a6a52c8d5fdc75a7a186251a835b1
 RUN pip install --no-deps --no-build-isolation \

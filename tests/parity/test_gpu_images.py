@@ -24,6 +24,17 @@ ENGINES = {
     "worker-sam3d-objects": "sam3d_objects",
     "worker-sam3d-body": "sam3d_body",
 }
+# offline, an engine finds nothing that these do not name
+NEEDED = {
+    "worker-sam3": ("MAQUETTE_SAM3_PATH", "MAQUETTE_SAM3_META_CHECKPOINT"),
+    "worker-sam3d-objects": ("MAQUETTE_SAM3D_OBJECTS_CONFIG", "TORCH_HOME", "HF_HOME"),
+    "worker-sam3d-body": (
+        "MAQUETTE_SAM3D_BODY_CHECKPOINT",
+        "MAQUETTE_SAM3D_BODY_FOV",
+        "MAQUETTE_MHR_ASSETS",
+        "TORCH_HOME",
+    ),
+}
 # what an image sets that only exists in it
 ELSEWHERE = ("/opt/", "/venv/", "/scratch")
 
@@ -54,7 +65,9 @@ def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("target", sorted(ENGINES))
 def test_all_weights_lie_in_the_folder_of_the_engine(target: str) -> None:
-    named = [value for value in read_environment(target).values() if value.startswith("/models/")]
+    environment = read_environment(target)
+    assert set(NEEDED[target]) <= set(environment)
+    named = [value for value in environment.values() if value.startswith("/models/")]
     assert named and all(Path(value).parts[:3] == ("/", "models", ENGINES[target]) for value in named)
 
 

@@ -1,10 +1,14 @@
 """Meta's own code, tiny, on RANDOM weights: its detector against ours, and our adapter of its videos."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
 # before transformers, which imports torchvision
@@ -24,7 +28,9 @@ from tests.parity.sam3_meta_tiny import (
 )
 from tests.parity.sam3_tiny import draw_image, tiny_loaded
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_backend.grounding import _walk_tensors
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.meta_backend.sessions import _find_session
 from workers.engines.concepts.sam3.postprocess import compute_scores
 from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
@@ -206,3 +212,62 @@ def test_clicks_and_shown_boxes_go_through_metas_session(engines: Engines) -> No
         assert seen and min(seen) == started
     shown = follow(meta, TrackPrompts(("visual",)), FrameExemplar(FIRST + 3, 0, BOXES[0]))
     assert any(each.objects for each in shown[3:])
+
+
+def test_results_come_while_metas_session_goes_through_the_clip(engines: Engines) -> None:
+    """The masks that Meta's own requests give for one phrase, each once its `hotstart_delay` has passed."""
+    meta = engines[2]
+    predictor, delay = meta._models.predictor, meta._models.predictor.model.hotstart_delay
+    assert 1 < delay < FRAMES
+    tracker = meta.tracker(TrackPrompts(("cat",)))
+    for number in range(FRAMES):
+        tracker.step(VideoFrame(FIRST + number, number, draw_image(number)))
+    run_frame = predictor.model._run_single_frame_inference
+    processed: list[int] = []
+
+    def watch(state: Any, place: int, reverse: bool) -> Any:
+        processed.append(place)
+        return run_frame(state, place, reverse)
+
+    come, results = [], []
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor.model, "_run_single_frame_inference", watch)
+        for result in tracker.finish():
+            results.append(result)
+            come.append(processed[-1])
+    assert come == [min(place + delay - 1, FRAMES - 1) for place in range(FRAMES)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        images = [Image.fromarray(draw_image(number)) for number in range(FRAMES)]
+        opened = predictor.handle_request({"type": "start_session", "resource_path": images})
+        asked = {"session_id": opened["session_id"], "start_frame_index": 0}
+        predictor.handle_request({"type": "add_prompt", "frame_index": 0, "text": "cat", **asked})
+        stream = {"type": "propagate_in_video", "propagation_direction": "forward", **asked}
+        answers = [answer["outputs"] for answer in predictor.handle_stream_request(stream)]
+        predictor.handle_request({"type": "close_session", **asked})
+    assert any(each.objects for each in results)
+    for result, out in zip(results, answers, strict=True):
+        rows = zip(out["out_obj_ids"], out["out_binary_masks"], out["out_probs"], strict=True)
+        expected = [(number + 1, mask, score) for number, mask, score in rows if mask.any()]
+        for item, (number, mask, score) in zip(result.objects, expected, strict=True):
+            assert (item.id, item.score) == (number, score) and np.array_equal(item.mask, mask)
+
+
+def test_nothing_of_a_clip_is_held_by_metas_own_predictor(engines: Engines) -> None:
+    """Every tensor of a clip is gone with its session; SAM 3 of PyPI alone lets go of them by itself."""
+    meta = engines[2]
+    predictor, held = meta._models.predictor, list[weakref.ref[torch.Tensor]]()
+    close = predictor.handle_request
+
+    def watch(request: Any) -> Any:
+        if request["type"] == "close_session":
+            state = _find_session(predictor, request["session_id"])["state"]
+            held.extend(weakref.ref(tensor) for tensor in _walk_tensors(dict(state)))
+        return close(request)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor, "handle_request", watch, raising=False)
+        follow(meta, TrackPrompts(("cat",)))
+    gc.collect()
+    weights = {id(tensor) for tensor in (*predictor.model.parameters(), *predictor.model.buffers())}
+    left = [tensor for tensor in (ref() for ref in held) if tensor is not None and id(tensor) not in weights]
+    assert len(held) > FRAMES and not left

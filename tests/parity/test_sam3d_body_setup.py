@@ -60,6 +60,12 @@ def test_without_weights_the_gate_is_named(tmp_path: Path, missing: str) -> None
         Sam3dBody(chosen, MODEL)
 
 
+def test_without_a_gpu_the_child_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(Sam3dBodyUnavailable, match=r"no_gpu.*No CUDA GPUs are available"):
+        Sam3dBody(settings(tmp_path), MODEL)
+
+
 def test_without_upstream_the_reason_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Sam3dBodyUnavailable, match=r"upstream_missing"):
         Sam3dBody(settings(tmp_path).model_copy(update={"source": tmp_path}), MODEL)

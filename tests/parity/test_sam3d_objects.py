@@ -274,6 +274,12 @@ def test_a_configuration_inside_the_configuration_is_checked_too(tmp_path: Path)
         Sam3dObjects(chosen)
 
 
+def test_without_a_gpu_the_child_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(Sam3dObjectsUnavailable, match=r"no_gpu.*No CUDA GPUs are available"):
+        Sam3dObjects(settings(tmp_path))
+
+
 def test_without_weights_the_gate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Sam3dObjectsUnavailable, match="facebook/sam-3d-objects"):
         Sam3dObjects(Sam3dObjectsSettings(config=tmp_path / "nothing.yaml"))

@@ -32,6 +32,15 @@ def test_meshes_are_repaired() -> None:
     assert trimesh.Trimesh(mesh.vertices, mesh.faces).volume == pytest.approx(1)
     with pytest.raises(ValueError):
         repair_mesh(broken, np.array([[0, 0, 1]]), None)
+    scattered = np.random.default_rng(1).uniform(-0.5, 0.5, (120, 3)).astype(np.float32)
+    thin = Gaussians(
+        scattered,
+        np.tile(np.array([1, 0, 0, 0], np.float32), (120, 1)),
+        np.full((120, 3), 0.001, np.float32),
+        np.full(120, 0.9, np.float32),
+        np.full((120, 3), 0.5, np.float32),
+    )
+    assert len(mesh_from_splat(thin).faces) > 0
     with pytest.raises(ValueError):
         mesh_from_splat(
             Gaussians(*(np.zeros(shape, np.float32) for shape in ((3, 3), (3, 4), (3, 3), (3,), (3, 3))))

@@ -1,18 +1,22 @@
 """A job whose GPU is lost is tried again by another process; one without enough memory says so."""
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import workers.main
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, jobs
-from workers import attempts, runner
+from workers import attempts, runner, worker_process
 from workers.engines.gpu_faults import DeviceLost
 from workers.engines.host.errors import HostRefused
-from workers.engines.registry import EngineSet
+from workers.engines.registry import EngineSet, EngineUnavailable
 from workers.settings import WorkerSettings
+from workers.worker_process import WorkerProcess
 
 
 class OutOfMemoryError(RuntimeError):
@@ -88,3 +92,70 @@ def test_too_little_memory_is_named(
     world = World(tmp_path, monkeypatch, error)
     world.run("w")
     assert world.job.state == "failed" and "out_of_memory" in str(world.job.problem)
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The codes with which a process ends itself; here it raises SystemExit."""
+    codes: list[int] = []
+
+    def leave(code: int) -> None:
+        codes.append(code)
+        raise SystemExit(code)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    return codes
+
+
+def test_a_child_whose_gpu_is_lost_ends_so_that_celery_starts_another(
+    monkeypatch: pytest.MonkeyPatch, ended: list[int]
+) -> None:
+    def lose(*_: str) -> None:
+        raise DeviceLost("cuda:0")
+
+    monkeypatch.setattr(workers.main, "_process", SimpleNamespace(run=lose))
+    with pytest.raises(SystemExit):
+        workers.main.run("job_1")
+    assert ended == [1]
+
+
+def test_a_process_whose_gpu_no_longer_computes_ends_without_a_job(
+    monkeypatch: pytest.MonkeyPatch, ended: list[int]
+) -> None:
+    """Between jobs nothing else would notice, and the worker would look alive."""
+    probes = iter([None, DeviceLost("cuda:0 runs no kernel any longer")])
+    reports: list[str] = []
+
+    def probe() -> None:
+        error = next(probes)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(worker_process, "probe_device", probe)
+    monkeypatch.setattr(worker_process.fleet, "record_seen", lambda _db, name, _stats: reports.append(name))
+    process = WorkerProcess.__new__(WorkerProcess)
+    process.__dict__.update(
+        _stop=SimpleNamespace(wait=lambda _: False),
+        _db=None,
+        _settings=WorkerSettings(worker_id="w"),
+        _runner=SimpleNamespace(stats=SimpleNamespace(describe=dict)),
+        _store=SimpleNamespace(remove_stale_copies=lambda: None),
+    )
+    with pytest.raises(SystemExit):
+        process._report_alive()
+    # the probe is every half minute, a report every five seconds
+    assert ended == [1] and len(reports) == worker_process.REPORTS_PER_PROBE
+
+
+def test_a_gpu_image_without_its_engine_takes_no_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = EngineSet("sam3", {}, {"concepts": "GpuUnusable: the driver is too old"})
+    monkeypatch.setattr(worker_process, "load_engines", lambda *_: failed)
+    monkeypatch.setattr(worker_process, "Sandbox", lambda: SimpleNamespace(start=lambda: None))
+    monkeypatch.setenv("MAQUETTE_REQUIRE_GPU", "true")
+    settings = WorkerSettings(
+        database_url=f"sqlite:///{tmp_path / 'ledger.db'}", artefacts=str(tmp_path / "store"), worker_id="w"
+    )
+    with pytest.raises(EngineUnavailable, match="the driver is too old"):
+        WorkerProcess(settings)

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A benchmark as `eval` offers it; `settings` and `benchmark` are names in `module`."""
+    """A benchmark as `eval` offers it; `settings` and `benchmark` are names in `module`.
+
+    `defaults` are the settings as `name=value`, which help shows without importing the module.
+    """
 
     module: str
     benchmark: str
     settings: str
     split: str
     summary: str
+    defaults: tuple[str, ...]
 
 
 _MODULES = "workers.evaluation.benchmarks."
@@ -32,6 +36,7 @@ TARGETS = {
         settings="CocoSettings",
         split="val2017",
         summary="AP of masks and boxes, one phrase per category",
+        defaults=("threshold=0.0", "phrases=all"),
     ),
     "lvis": Target(
         module=_MODULES + "detection",
@@ -39,6 +44,7 @@ TARGETS = {
         settings="LvisSettings",
         split="val",
         summary="AP of masks and boxes, federated as LVIS v1 is",
+        defaults=("threshold=0.0", "phrases=judged"),
     ),
     "sa-co-gold": Target(
         module=_MODULES + "concepts_gold",
@@ -46,6 +52,7 @@ TARGETS = {
         settings="GoldSettings",
         split="all",
         summary="cgF1 of phrases on images, against three annotators; a split is one of seven subsets",
+        defaults=("threshold=0.5",),
     ),
     "sa-co-veval": Target(
         module=_MODULES + "concepts_veval",
@@ -53,6 +60,7 @@ TARGETS = {
         settings="VevalSettings",
         split="sav_test",
         summary="cgF1 and pHOTA of phrases in videos; splits sav_test, yt1b_test, smartglasses_test, …_val",
+        defaults=("new_track=0.0",),
     ),
     "sa-3dao": Target(
         module=_MODULES + "artist_objects",
@@ -60,6 +68,7 @@ TARGETS = {
         settings="ArtistObjectsSettings",
         split="all",
         summary="F1@0.01, vIoU, Chamfer and layout of objects against meshes by artists",
+        defaults=("points=1000000", "voxels=64", "yaws=1", "seed=0"),
     ),
     "3dpw": Target(
         module=_MODULES + "people",
@@ -67,6 +76,7 @@ TARGETS = {
         settings="PeopleSettings",
         split="test",
         summary="PA-MPJPE, MPJPE and PVE of bodies on 3DPW; needs your own SMPL models",
+        defaults=("every=1", "camera=dataset"),
     ),
     "emdb": Target(
         module=_MODULES + "people",
@@ -74,6 +84,7 @@ TARGETS = {
         settings="PeopleSettings",
         split="emdb1",
         summary="PA-MPJPE, MPJPE and PVE of bodies on EMDB; needs your own SMPL models",
+        defaults=("every=1", "camera=dataset"),
     ),
     "davis": Target(
         module=_MODULES + "object_segmentation",
@@ -81,6 +92,7 @@ TARGETS = {
         settings="VosSettings",
         split="val",
         summary="J&F of DAVIS 2017, first masks given",
+        defaults=("later_objects=false", "skip_ends=true"),
     ),
     "mose": Target(
         module=_MODULES + "object_segmentation",
@@ -88,6 +100,7 @@ TARGETS = {
         settings="MoseSettings",
         split="valid",
         summary="J&F of MOSE, first masks given",
+        defaults=("later_objects=true", "skip_ends=true"),
     ),
 }
 

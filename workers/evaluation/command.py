@@ -10,7 +10,9 @@ from maquette.plain_text import print_line
 from workers.evaluation.catalog import TARGETS, load_benchmark
 from workers.evaluation.errors import EvaluationError, SettingError
 
-TARGET_HELP = "\n\n".join(f"{name}: {target.summary}." for name, target in TARGETS.items())
+TARGET_HELP = "\n\n".join(
+    f"{name}: {target.summary}. Settings: {', '.join(target.defaults)}." for name, target in TARGETS.items()
+)
 
 
 def evaluate(

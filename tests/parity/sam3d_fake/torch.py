@@ -2,11 +2,14 @@
 
 import io
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+__version__ = "2.13.0"
 
 
 class version:
@@ -19,7 +22,13 @@ class cuda:
 
     @staticmethod
     def is_available() -> bool:
-        return True
+        # as CUDA itself: an empty list hides every card
+        return os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+
+    @staticmethod
+    def init() -> None:
+        if not cuda.is_available():
+            raise RuntimeError("No CUDA GPUs are available")
 
     @staticmethod
     def get_device_name(_index: int) -> str:

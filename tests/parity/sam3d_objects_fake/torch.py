@@ -1,9 +1,16 @@
 """FAKE torch: the few names that the adapter's child uses."""
 
 import contextlib
+import os
 from typing import Any
 
 import numpy as np
+
+__version__ = "2.5.1"
+
+
+class version:
+    cuda = "12.4"
 
 
 class Tensor:
@@ -52,7 +59,13 @@ class cuda:
 
     @staticmethod
     def is_available() -> bool:
-        return True
+        # as CUDA itself: an empty list hides every card
+        return os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+
+    @staticmethod
+    def init() -> None:
+        if not cuda.is_available():
+            raise RuntimeError("No CUDA GPUs are available")
 
     @staticmethod
     def get_device_name(_index: int) -> str:

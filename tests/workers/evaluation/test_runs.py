@@ -1,7 +1,8 @@
 """Runs that are killed, divided and repeated, and what their reports say."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from workers.evaluation.errors import EngineFailing, LayoutError
 from workers.evaluation.orchestration import run_evaluation
 from workers.evaluation.provenance import describe_dataset
 from workers.evaluation.runner import Shard
+from workers.evaluation.settings import change_settings
 
 
 class KilledConcepts(OracleConcepts):
@@ -173,3 +175,14 @@ def test_the_command_explains_itself_and_its_errors(tmp_path: Path, monkeypatch:
     monkeypatch.undo()
     missing = run(app, ["eval", "coco", *folders, "--engine", "sam3d_body"])
     assert missing.exit_code == 1 and "engine_unavailable" in missing.output
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_help_states_the_settings_of_a_benchmark(name: str) -> None:
+    """Every one with its default: what changes nothing is taken, and there are no others."""
+    target = TARGETS[name]
+    settings = getattr(import_module(target.module), target.settings)()
+    assert change_settings(settings, target.defaults) == settings
+    assert {each.partition("=")[0] for each in target.defaults} == {each.name for each in fields(settings)}
+    text = " ".join((build_command("eval", evaluate).help or "").split())
+    assert f"{name}: {target.summary}. Settings: {', '.join(target.defaults)}." in text

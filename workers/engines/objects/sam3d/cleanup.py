@@ -73,7 +73,9 @@ def mesh_from_splat(splat: Gaussians) -> Mesh:
     grid[tuple(places.T)] = True
     grid = binary_fill_holes(binary_closing(grid, iterations=CLOSING))
     soft = gaussian_filter(grid.astype(np.float32), BLUR)
-    vertices, faces, _, _ = marching_cubes(soft, SURFACE_LEVEL, allow_degenerate=False)
+    # a few scattered Gaussians enclose nothing: then the surface lies around each of them
+    level = min(SURFACE_LEVEL, float(soft.max()) / 2)
+    vertices, faces, _, _ = marching_cubes(soft, level, allow_degenerate=False)
     placed = (vertices - MARGIN + 0.5) * cell + low
     near = cKDTree(points).query(placed)[1]
     tint = np.round(255 * splat.colors[solid][near]).astype(np.uint8)
