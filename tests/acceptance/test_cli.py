@@ -45,6 +45,19 @@ def test_a_bad_file_among_good_ones_is_skipped(stack: Stack, images: Path) -> No
     assert run_cli(stack, *words, "--strict", check=False).status == 1
 
 
+def test_exemplars_of_another_image_find_their_like(stack: Stack, images: Path) -> None:
+    example = make_wall(seed=3)
+    # where the searched image shows nothing but the wall
+    red = bounding_box(draw_ball(example, (60, 240), 40, (220, 60, 40)))
+    blue = bounding_box(draw_ball(example, (180, 240), 40, (40, 90, 220)))
+    Image.fromarray(example).save(images / "example.png")
+    wanted = bounding_box(draw_ball(make_wall(), (120, 90), 50, (220, 60, 40)))
+    like, unlike = (f"{','.join(map(str, box))}@{images}/example.png" for box in (red, blue))
+    words = ("--json", "segment", str(images / "a.png"), "-e", like, "--counter", unlike)
+    (found,) = json.loads(run_cli(stack, *words).stdout)["result"]["instances"]
+    assert np.allclose([found["box"][name] for name in ("x0", "y0", "x1", "y1")], wanted, atol=8)
+
+
 def test_json_chains_a_job_into_objects(stack: Stack, images: Path) -> None:
     image = make_wall()
     x0, y0, x1, y1 = bounding_box(draw_ball(image, (120, 90), 50, (220, 60, 40)))
@@ -91,6 +104,7 @@ def test_jobs_get_cancel_and_engines(stack: Stack, images: Path) -> None:
         (["segment", "*.nothing", "-t", "cat"], "no file matches"),
         (["segment", "{a}", "-t", "quasar"], "unknown_phrase"),
         (["segment", "{a}", "--box", "1,2,3"], "a box is x0,y0,x1,y1"),
+        (["segment", "{a}", "-e", "1,2,3,4@none.png"], "there is no file 'none.png'"),
         (["get", "job_0000"], "job_unknown"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not installed")
 # before transformers, which imports torchvision
@@ -211,6 +212,44 @@ def test_clicks_and_shown_boxes_go_through_metas_session(engines: Engines) -> No
         assert seen and min(seen) == started
     shown = follow(meta, TrackPrompts(("visual",)), FrameExemplar(FIRST + 3, 0, BOXES[0]))
     assert any(each.objects for each in shown[3:])
+
+
+def test_results_come_while_metas_session_goes_through_the_clip(engines: Engines) -> None:
+    """The masks that Meta's own requests give for one phrase, each once its `hotstart_delay` has passed."""
+    meta = engines[2]
+    predictor, delay = meta._models.predictor, meta._models.predictor.model.hotstart_delay
+    assert 1 < delay < FRAMES
+    tracker = meta.tracker(TrackPrompts(("cat",)))
+    for number in range(FRAMES):
+        tracker.step(VideoFrame(FIRST + number, number, draw_image(number)))
+    run_frame = predictor.model._run_single_frame_inference
+    processed: list[int] = []
+
+    def watch(state: Any, place: int, reverse: bool) -> Any:
+        processed.append(place)
+        return run_frame(state, place, reverse)
+
+    come, results = [], []
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor.model, "_run_single_frame_inference", watch)
+        for result in tracker.finish():
+            results.append(result)
+            come.append(processed[-1])
+    assert come == [min(place + delay - 1, FRAMES - 1) for place in range(FRAMES)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        images = [Image.fromarray(draw_image(number)) for number in range(FRAMES)]
+        opened = predictor.handle_request({"type": "start_session", "resource_path": images})
+        asked = {"session_id": opened["session_id"], "start_frame_index": 0}
+        predictor.handle_request({"type": "add_prompt", "frame_index": 0, "text": "cat", **asked})
+        stream = {"type": "propagate_in_video", "propagation_direction": "forward", **asked}
+        answers = [answer["outputs"] for answer in predictor.handle_stream_request(stream)]
+        predictor.handle_request({"type": "close_session", **asked})
+    assert any(each.objects for each in results)
+    for result, out in zip(results, answers, strict=True):
+        rows = zip(out["out_obj_ids"], out["out_binary_masks"], out["out_probs"], strict=True)
+        expected = [(number + 1, mask, score) for number, mask, score in rows if mask.any()]
+        for item, (number, mask, score) in zip(result.objects, expected, strict=True):
+            assert (item.id, item.score) == (number, score) and np.array_equal(item.mask, mask)
 
 
 def test_nothing_of_a_clip_is_held_by_metas_own_predictor(engines: Engines) -> None:

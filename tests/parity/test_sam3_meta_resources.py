@@ -41,7 +41,7 @@ def test_masks_that_do_not_fit_into_memory_are_refused_and_the_session_is_closed
     one_frame = IMAGE.shape[0] * IMAGE.shape[1]
     concepts = engine(mask_bytes=3 * one_frame)
     with pytest.raises(RequestRefused) as caught:
-        run(concepts, TrackPrompts(("red",)))
+        run(concepts, TrackPrompts(("red", "green")))
     assert caught.value.problem.code == "video_too_long" and not predictor(concepts).sessions
     assert len(run(concepts, TrackPrompts(("red",)), numbers=range(3))) == 3
 

@@ -123,7 +123,7 @@ def test_the_sdk_and_the_command_line_say_so(
     gateway: TestClient, run: Run, connect: Connect, media: dict[str, Path], name: str
 ) -> None:
     fields, words, able, _ = CASES[name]
-    words = [str(media.get(Path(word).stem, word)) if "." in word else word for word in words]
+    words = [_locate(word, media) if "." in word else word for word in words]
     kind = KINDS.get(fields["kind"], "objects")
     engines = {engine: of for engine, (of, *_) in ENGINES.items() if of == kind}
     lacking = next((engine for engine in engines if engine not in able), None)
@@ -144,6 +144,12 @@ def test_the_sdk_and_the_command_line_say_so(
     if words:
         outcome = run(*words, "--engine", chosen)
         assert outcome.status == 130, outcome
+
+
+def _locate(word: str, media: dict[str, Path]) -> str:
+    """A word with the path of the file that it names, alone or after an @."""
+    before, separator, name = word.rpartition("@")
+    return f"{before}{separator}{media.get(Path(name).stem, name)}"
 
 
 def _key(gateway: TestClient) -> str:

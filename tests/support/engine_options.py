@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
     ),
     "exemplars of another image": (
         {"kind": "segment", "exemplars": [{"box": BOX, "image": "blue"}]},
-        [],
+        ["segment", "red.png", "-e", f"{CORNERS}@blue.png"],
         {"sam3", "default concepts"},
         "exemplars_other_image",
     ),

@@ -45,8 +45,8 @@ class ClipTracker(Protocol):
         """
         ...
 
-    def finish(self) -> Sequence[FrameResult]:
-        """Return the results that were held back."""
+    def finish(self) -> Iterable[FrameResult]:
+        """The results that were held back; a generator computes while it is read, and has to be closed."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Where the tracks of a clip come from: a concept engine with phrases, or an oracle with exact masks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from workers.engines.protocols import (
     Tracker,
     TrackPrompts,
     VideoFrame,
+    finish_tracking,
 )
 from workers.geometry.borders import truncation_flags
 from workers.geometry.boxes import bounding_box
@@ -79,9 +80,11 @@ class EngineTracker:
         """Take the next frame; `frame` counts those of the clip."""
         return [to_builtin(result) for result in self._tracker.step(VideoFrame(frame, pts, image))]
 
-    def finish(self) -> Sequence[FrameResult]:
-        """Return the results that were held back."""
-        return [to_builtin(result) for result in self._tracker.finish()]
+    def finish(self) -> Iterator[FrameResult]:
+        """The results that were held back, as they become final."""
+        with finish_tracking(self._tracker) as results:
+            for result in results:
+                yield to_builtin(result)
 
 
 class OracleTracker:

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import typer
 from maquette.cli.dataset.app import DatasetGroup
 from maquette.cli.lazy_group import LazyGroup, build_command
 from maquette.cli.main import RootGroup, app
-from maquette.cli.parsing import parse_boxes, parse_names, parse_points, parse_thresholds
+from maquette.cli.parsing import parse_boxes, parse_exemplars, parse_names, parse_points, parse_thresholds
 from maquette.contract import BodiesJob, BodyFormat
 from typer.testing import CliRunner
 
@@ -142,6 +143,23 @@ def test_defaults_and_ranges_are_those_of_the_contract() -> None:
 def test_malformed_boxes_are_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="a box is x0,y0,x1,y1"):
         parse_boxes([text])
+
+
+def test_an_exemplar_names_the_image_that_it_is_in(tmp_path: Path) -> None:
+    other = tmp_path / "a@b.png"
+    other.touch()
+    web = "https://example.org/cup.png?size=3@2"
+    assert parse_exemplars(["1,2,3,4.5", f"1,2,3,4@{other}", f"1,2,3,4@{web}"]) == [
+        [1, 2, 3, 4.5],
+        {"box": [1, 2, 3, 4], "image": str(other)},
+        {"box": [1, 2, 3, 4], "image": web},
+    ]
+    for text in ("1,2,3", "1,2,3@", f"@{other}"):
+        with pytest.raises(typer.BadParameter, match="an exemplar is x0,y0,x1,y1"):
+            parse_exemplars([text])
+    for name in ("", "none.png", str(tmp_path)):
+        with pytest.raises(typer.BadParameter, match="there is no file"):
+            parse_exemplars([f"1,2,3,4@{name}"])
 
 
 def test_options_are_parsed() -> None:

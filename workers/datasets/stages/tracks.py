@@ -11,7 +11,7 @@ from workers.datasets.protocols import TrackSource
 from workers.datasets.settings import TRACK_SIZE, DatasetSettings
 from workers.datasets.stages.base import ClipStage
 from workers.datasets.stopwatch import Stopwatch
-from workers.engines.protocols import FrameResult
+from workers.engines.protocols import FrameResult, finish_tracking
 
 
 class TrackStage(ClipStage):
@@ -58,10 +58,21 @@ class TrackStage(ClipStage):
             with self._stopwatch("engine"):
                 tracked = tracker.step(frame.source_frame, frame.number, frame.pts, frame.image)
             results |= {result.index: result for result in tracked}
-            while waiting and waiting[0].number in results:
-                ready = waiting.popleft()
-                yield replace(ready, tracks=results.pop(ready.number))
-        with self._stopwatch("engine"):
-            results |= {result.index: result for result in tracker.finish()}
+            yield from _take_ready(waiting, results)
+        with finish_tracking(tracker) as held_back:
+            while True:
+                with self._stopwatch("engine"):
+                    result = next(held_back, None)
+                if result is None:
+                    break
+                results[result.index] = result
+                yield from _take_ready(waiting, results)
         for frame in waiting:
             yield replace(frame, tracks=results.get(frame.number))
+
+
+def _take_ready(waiting: deque[ClipFrame], results: dict[int, FrameResult]) -> Iterator[ClipFrame]:
+    """The frames at the front that have their results."""
+    while waiting and waiting[0].number in results:
+        ready = waiting.popleft()
+        yield replace(ready, tracks=results.pop(ready.number))

@@ -40,6 +40,7 @@ from workers.engines.protocols.concepts import (
     TrackPrompts,
     VideoFrame,
     VisualPrompt,
+    finish_tracking,
 )
 from workers.engines.protocols.objects import (
     GenerationControls,
@@ -105,4 +106,5 @@ __all__ = [
     "VideoFrame",
     "ViewsReport",
     "VisualPrompt",
+    "finish_tracking",
 ]

@@ -1,6 +1,7 @@
 """Concept engines: phrases, exemplars and visual prompts to masks in images and videos."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, Self, runtime_checkable
 
@@ -183,13 +184,31 @@ class Tracker(Protocol):
         """Process the next frame and return the results that are final now (none, one or several)."""
         ...
 
-    def finish(self) -> Sequence[FrameResult]:
-        """Return the results that are still held back when the video ends."""
+    def finish(self) -> Iterable[FrameResult]:
+        """The results that are still held back when the video ends.
+
+        A generator computes while it is read, and has to be closed: see `finish_tracking`.
+        """
         ...
 
     def snapshot(self) -> bytes:
         """The complete state as bytes (JSON or npz, never pickle), for a checkpoint."""
         ...
+
+
+class _Finishing(Protocol):
+    def finish(self) -> Iterable[FrameResult]: ...
+
+
+@contextmanager
+def finish_tracking(tracker: _Finishing) -> Iterator[Iterator[FrameResult]]:
+    """What a tracker holds back, result by result; one that still computes ends with the block."""
+    results = tracker.finish()
+    try:
+        yield iter(results)
+    finally:
+        if isinstance(results, Generator):
+            results.close()
 
 
 class ImageHandle(Protocol):

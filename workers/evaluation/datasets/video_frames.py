@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from workers.engines.protocols import FrameResult, Tracker, VideoFrame
+from workers.engines.protocols import FrameResult, Tracker, VideoFrame, finish_tracking
 from workers.evaluation.datasets.files import read_rgb, require_folder
 from workers.evaluation.errors import LayoutError
 
@@ -20,4 +20,5 @@ def track_frames(tracker: Tracker, frames: Sequence[Path]) -> Iterator[FrameResu
     """Give all frames to a tracker, one at a time, and yield its results as they become final."""
     for index, path in enumerate(frames):
         yield from tracker.step(VideoFrame(index, index, read_rgb(path)))
-    yield from tracker.finish()
+    with finish_tracking(tracker) as results:
+        yield from results

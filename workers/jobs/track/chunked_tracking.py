@@ -5,7 +5,7 @@ Track, bodies and multi-view objects jobs share it.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from media.sandbox import DecodedFrame
-from workers.engines.protocols import FrameResult, TrackPrompts, VideoFrame
+from workers.engines.protocols import FrameResult, Tracker, TrackPrompts, VideoFrame, finish_tracking
 from workers.formats.images import encode_png
 from workers.formats.overlay import overlay_masks
 from workers.jobs.checkpoint import JobCheckpoint
@@ -48,7 +48,8 @@ class TrackingCheckpoint(JobCheckpoint):
     """The state of tracking between chunks. Checkpoints in the ledger have these field names.
 
     `start` is the frame that the passes begin on, `decoded` counts the frames of the current pass, `written`
-    those in artefacts. `tracker` is the hash of the tracker's snapshot. `chunks` are the artefacts saved so
+    those in artefacts. `tracker` is the hash of the tracker's snapshot, and `ahead` counts the rows written
+    since then, which the restored tracker gives again. `chunks` are the artefacts saved so
     far, `spans` the name, first and last frame of each `masks` artefact. A backward pass stores its rows in
     `spool`, by hash, until it is finished (`turned`) and they are written in ascending order; `ids` maps the
     objects of the forward pass to those of the backward pass.
@@ -58,6 +59,7 @@ class TrackingCheckpoint(JobCheckpoint):
     decoded: int = 0
     written: int = 0
     tracker: str | None = None
+    ahead: int = 0
     chunks: list[dict[str, Any]] = field(default_factory=list)
     spans: list[dict[str, Any]] = field(default_factory=list)
     tracks: dict[int, TrackSummary] = field(default_factory=dict)
@@ -117,6 +119,8 @@ class ChunkedTracker:
     sink: RowSink = save_rows
     rename: Callable[[FrameResult], FrameResult] | None = None
     previews: bool = True
+    # how many rows that were written already are still to come again
+    _repeated: int = field(default=0, init=False)
 
     def track(self, video: LoadedVideo, prompts: TrackPrompts, max_frames: int | None) -> None:
         """Track to the video's end, or through `max_frames` in total.
@@ -127,6 +131,7 @@ class ChunkedTracker:
         snapshot = context.get(checkpoint.tracker) if checkpoint.tracker else None
         tracker = context.engines.concepts().tracker(prompts, state=snapshot)
         rows: list[Row] = []
+        self._repeated, kept = checkpoint.ahead, checkpoint.decoded
         # the forward pass of two begins on a frame that was shown already
         shown = not self.previews or (self.rename is not None and checkpoint.decoded == 0)
         overlap = min(checkpoint.decoded, 1)
@@ -136,7 +141,7 @@ class ChunkedTracker:
         with limit_frames(video, limit) as frames:
             for frame in islice(frames, overlap, None):
                 results = self._rename(tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels)))
-                rows += [to_row(result) for result in results]
+                rows += self._to_new_rows(results)
                 checkpoint.decoded += 1
                 preview = None
                 if not shown and results and results[-1].index == frame.index:
@@ -145,10 +150,34 @@ class ChunkedTracker:
                 if checkpoint.decoded % CHUNK_FRAMES == 0:
                     self._write(rows)
                     checkpoint.tracker = context.put(tracker.snapshot())
+                    checkpoint.ahead, kept = self._repeated, checkpoint.decoded
                     self.save(checkpoint)
                     rows, shown = [], not self.previews
-        rows += [to_row(result) for result in self._rename(tracker.finish())]
+        self._finish(tracker, rows, kept, total)
+
+    def _finish(self, tracker: Tracker, rows: list[Row], kept: int, total: int | None) -> None:
+        """Write what the tracker holds back in chunks, too: some engines compute most of a clip only now.
+
+        A tracker that finishes has no snapshot: the last one is of frame `kept`, and what was written since
+        then is not written again.
+        """
+        checkpoint = self.checkpoint
+        with finish_tracking(tracker) as results:
+            for result in results:
+                rows += self._to_new_rows(self._rename([result]))
+                if len(rows) >= CHUNK_FRAMES:
+                    self._write(rows)
+                    checkpoint.ahead += len(rows)
+                    self.save(replace(checkpoint, decoded=kept))
+                    rows = []
+                self.context.progress("track", checkpoint.decoded, total)
         self._write(rows)
+
+    def _to_new_rows(self, results: Sequence[FrameResult]) -> list[Row]:
+        """The rows of results, without those that were written before the worker died."""
+        repeated = min(self._repeated, len(results))
+        self._repeated -= repeated
+        return [to_row(result) for result in results[repeated:]]
 
     def _write(self, rows: Sequence[Row]) -> None:
         self.sink(self.context, rows, self.checkpoint)

@@ -86,7 +86,7 @@ def _track_pass(
 def _finish_backward_pass(context: JobContext, request: TrackJob, checkpoint: TrackingCheckpoint) -> None:
     shared_frame = checkpoint.start if request.direction == "both" else None
     write_backward_pass(context, checkpoint, shared_frame=shared_frame)
-    checkpoint.turned, checkpoint.decoded, checkpoint.tracker = True, 0, None
+    checkpoint.turned, checkpoint.decoded, checkpoint.tracker, checkpoint.ahead = True, 0, None, 0
     checkpoint.chunks = dump_artefacts(context)
     context.save_checkpoint(checkpoint.to_json())
 

@@ -113,12 +113,15 @@ MaskLabels = Annotated[
 Exemplars = Annotated[
     list[str] | None,
     typer.Option(
-        "--exemplar", "-e", help="x0,y0,x1,y1 around an example: finds everything like it; repeatable."
+        "--exemplar",
+        "-e",
+        help="x0,y0,x1,y1 around an example: finds everything like it. x0,y0,x1,y1@FILE: the example is in "
+        "another image, a file or an address; repeatable.",
     ),
 ]
 CounterExemplars = Annotated[
     list[str] | None,
-    typer.Option("--counter", help="x0,y0,x1,y1 around an example of what is not meant; repeatable."),
+    typer.Option("--counter", help="As --exemplar, around an example of what is not meant; repeatable."),
 ]
 VideoExemplars = Annotated[
     list[str] | None,

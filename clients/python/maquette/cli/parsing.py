@@ -8,6 +8,7 @@ from typing import Any, get_args
 import typer
 
 from maquette.contract.prompts import split_phrases
+from maquette.sources.globs import is_web_address
 from maquette.sources.text_files import read_text
 
 
@@ -22,6 +23,18 @@ def parse_points(texts: Iterable[str] | None) -> list[list[list[float]]]:
         [_parse_numbers(part, (2, 3), "a point is x,y or x,y,label") for part in text.split(";")]
         for text in texts or ()
     ]
+
+
+def parse_exemplars(texts: Iterable[str] | None) -> list[Any]:
+    """Parse boxes 'x0,y0,x1,y1', and 'x0,y0,x1,y1@FILE' in another image: a path or an address."""
+    exemplars: list[Any] = []
+    for text in texts or ():
+        corners, separator, name = text.partition("@")
+        box = _parse_numbers(corners, (4,), "an exemplar is x0,y0,x1,y1 or x0,y0,x1,y1@FILE")
+        if separator and not (is_web_address(name) or Path(name).is_file()):
+            raise typer.BadParameter(f"there is no file {name!r} for the exemplar {text!r}")
+        exemplars.append({"box": box, "image": name} if separator else box)
+    return exemplars
 
 
 def parse_video_exemplars(texts: Iterable[str] | None, *, positive: bool = True) -> list[dict[str, Any]]:

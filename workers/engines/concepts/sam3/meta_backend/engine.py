@@ -40,7 +40,7 @@ from workers.engines.protocols import (
 LIMITS = (
     "A phrase is a short noun phrase of at most 30 tokens; longer ones are refused, not cut.",
     "Exemplar boxes lie in the searched image; boxes of another one are refused.",
-    "A video is held completely and its results come at its end; masks are no prompts in it.",
+    "A video is held completely and results come in the last pass over it; masks are no prompts.",
 )
 
 

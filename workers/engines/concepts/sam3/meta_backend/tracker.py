@@ -1,6 +1,7 @@
-"""Video by Meta's own predictor: its session holds the complete clip, so results come at the clip's end."""
+"""Video by Meta's own predictor: its session holds the complete clip, and the last pass hands out results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,31 +78,29 @@ class MetaTracker:
         self._frames.append(StoredFrame(frame.index, frame.pts, torch.from_numpy(png.ravel())))
         return []
 
-    def finish(self) -> Sequence[FrameResult]:
-        """Run Meta's predictor over the clip: every frame's result, in the order in which frames came."""
+    def finish(self) -> Iterator[FrameResult]:
+        """Run Meta's predictor over the clip: every frame's result, in the order in which frames came.
+
+        The last pass over the clip hands out each frame as soon as it is final; closing the iterator ends it.
+        Raises ObjectUnknown, RequestRefused (`video_too_long`): see `ClipRun.track`.
+        """
         if self._size is None or not self._frames:
-            return []
-        predictor, frames = self._models.predictor, self._frames
+            return
+        frames, self._frames = self._frames, []
+        predictor = self._models.predictor
         images = [Image.fromarray(_decode_png(frame.png)) for frame in frames]
         with self._models.on_device():
-            run = self._run(predictor, images)
-        self._frames = []
-        return run.results()
-
-    def _run(self, predictor: Any, images: list[Any]) -> ClipRun:
-        """All passes over the clip, in a session that is closed whatever happens."""
-        assert self._size is not None
-        limit = self._models.settings.mask_bytes
-        opened = predictor.handle_request({"type": "start_session", "resource_path": images})
+            opened = predictor.handle_request({"type": "start_session", "resource_path": images})
+        # the session holds what it needs of them
+        del images
         session = opened["session_id"]
         try:
-            run = ClipRun(predictor, session, self._size, self._frames, self._schedule, self._prompts, limit)
-            for prompt in range(len(self._prompts.phrases)):
-                run.track_phrase(prompt, self._exemplars.get(prompt))
-            run.track_visual_prompts()
+            run = ClipRun(self._models, session, self._size, frames, self._schedule, self._prompts)
+            with closing(run.track(self._exemplars)) as results:
+                yield from results
         finally:
-            close_session(predictor, session)
-        return run
+            with self._models.on_device():
+                close_session(predictor, session)
 
     def snapshot(self) -> bytes:
         """The frames so far, losslessly coded: as large as they are. ValueError before the first frame."""
