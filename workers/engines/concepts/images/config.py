@@ -51,8 +51,8 @@ class MaskDecodingConfig:
     # photos all masks of things cover at least 0.55 of the middle, walls behind people whom the
     # image cuts off 0.28 to 0.32.
     middle_sigma: float = 0.2
-    # Share of the smaller of two masks up to which what they have in common is an uncertain border: one of them
-    # is then the ground of the other. Chosen, not measured.
+    # Share of the smaller of two masks up to which what they have in common is an uncertain border: one of
+    # them is then the ground of the other. Chosen, not measured.
     apart_share: float = 0.1
     # Exponent of the IoU with the mask before a correction: of two masks that obey the points, the one that
     # changes less is slightly better. Chosen, not measured.

@@ -139,10 +139,11 @@ def prefer_figure(
     proposal: Proposal,
     config: MaskDecodingConfig,
 ) -> Proposal:
-    """`proposal`, or, where it shows what is behind the object in the box, the candidate that shows the object.
+    """`proposal`, or, where it shows what is behind the object, the candidate that shows the object.
 
     A box fits an object that the image cuts off as well as the wall behind it, and the decoder is sure of
-    either. Of two candidates that share hardly a pixel one is the ground; the figure covers more of the middle.
+    either. Of two candidates that share hardly a pixel one is the ground; the figure covers more of the
+    middle.
     """
     covered = measure_middle(proposal.mask, box, config.middle_sigma)
     # no mask beside one that covers half of the middle covers more of it
@@ -160,7 +161,10 @@ def prefer_figure(
 
 
 def measure_middle(mask: Mask, box: Box, sigma: float) -> float:
-    """The share of a box's middle, weighted by a Gaussian of `sigma` sides of the box, that a mask (H, W) has."""
+    """The share of a box that a mask (H, W) covers, weighted by a Gaussian about the box's middle.
+
+    `sigma` is its standard deviation in sides of the box.
+    """
     height, width = mask.shape
     y = (np.arange(height) + 0.5 - (box[1] + box[3]) / 2) / max(box[3] - box[1], 1.0)
     x = (np.arange(width) + 0.5 - (box[0] + box[2]) / 2) / max(box[2] - box[0], 1.0)
