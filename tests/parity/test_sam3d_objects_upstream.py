@@ -68,7 +68,7 @@ def test_a_splat_comes_back_as_upstream_renders_it(gaussian_class: Any, activati
     np.testing.assert_allclose(read.colors, shown, atol=1e-5)
 
 
-def _read_upstream(name: str) -> ast.Module:
+def read_upstream(name: str) -> ast.Module:
     """A file of upstream's pipeline, whose imports need a GPU."""
     found = (Path(at) / "sam3d_objects/pipeline" / name for at in sys.path)
     path = next((path for path in found if path.is_file()), None)
@@ -77,20 +77,20 @@ def _read_upstream(name: str) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def _find_function(tree: ast.Module, name: str) -> ast.FunctionDef:
+def find_function(tree: ast.Module, name: str) -> ast.FunctionDef:
     return next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
 def test_upstream_takes_the_controls_that_the_child_gives() -> None:
-    run = _find_function(_read_upstream("inference_pipeline_pointmap.py"), "run")
+    run = find_function(read_upstream("inference_pipeline_pointmap.py"), "run")
     taken = {argument.arg for argument in run.args.args}
     assert {"stage1_only", "stage1_inference_steps", "stage2_inference_steps", "pointmap"} <= taken
     assert {"use_stage1_distillation", "use_stage2_distillation", "decode_formats"} <= taken
-    assert _find_function(_read_upstream("inference_pipeline_pointmap.py"), "_down_sample_img")
+    assert find_function(read_upstream("inference_pipeline_pointmap.py"), "_down_sample_img")
     for name, guidance in (
         ("sample_sparse_structure", "ss_cfg_strength"),
         ("sample_slat", "slat_cfg_strength"),
     ):
-        sampling = _find_function(_read_upstream("inference_pipeline.py"), name)
+        sampling = find_function(read_upstream("inference_pipeline.py"), name)
         # read at every run, so that the child may set it for one
         assert any(isinstance(node, ast.Attribute) and node.attr == guidance for node in ast.walk(sampling))

@@ -75,6 +75,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     tmp_path = tmp_path_factory.mktemp("media")
     for name, color in (("red", "red"), ("blue", "blue")):
         Image.new("RGB", (40, 30), color).save(tmp_path / f"{name}.png")
+    Image.new("L", (40, 30), 255).save(tmp_path / "floor.png")
     write_clip(tmp_path / "clip.mp4", [make_wall(size=(30, 40))] * 4, rate=4)
     files = {"mask": [{"mask": MASK}], "person": [PERSON], "hands": [{**PERSON, **HANDS}]}
     for name, content in (files | {"further": [{"image": str(tmp_path / "blue.png")}]}).items():

@@ -51,6 +51,7 @@ def test_every_job_kind_has_a_check() -> None:
             "prompts[0].box",
         ),
         (ObjectsJob(image=MEDIUM, masks=[OTHER_SIZE]), "mask_size_mismatch", "masks[0]"),
+        (ObjectsJob(image=MEDIUM, boxes=[INSIDE], ground=OTHER_SIZE), "mask_size_mismatch", "ground"),
         (BodiesJob(image=MEDIUM, boxes=[OUTSIDE]), "prompt_outside_image", "boxes[0]"),
         (BodiesJob(image=MEDIUM, masks=[OTHER_SIZE]), "mask_size_mismatch", "masks[0]"),
     ],

@@ -119,6 +119,18 @@ CASES: dict[str, Case] = {
         {"sam3d_objects"},
         "pointmap_unsupported",
     ),
+    "the ground plane": (
+        {"kind": "objects", "masks": [MASK], "ground": MASK},
+        ["objects", "red.png", "--box", CORNERS, "--ground", "floor.png"],
+        {"sam3d_objects"},
+        "ground_plane_unsupported",
+    ),
+    "the ground plane of a scene": (
+        {"kind": "scene", "masks": [MASK], "ground": MASK},
+        ["scene", "red.png", "--box", CORNERS, "--ground", "floor.png"],
+        {"sam3d_objects"},
+        "ground_plane_unsupported",
+    ),
     "many views": (
         {"kind": "objects", "video": "clip", "text": ["cat"], "multiview": True, "world_from_cam": "poses"},
         ["objects", "clip.mp4", "--text", "cat", "--multiview"],

@@ -27,7 +27,8 @@ MediaInput = Any
 MEDIA_FORM = "a path, an https address, bytes, a PIL image, or an array (H, W, 3) of uint8"
 BOX_FORM = "x0, y0, x1, y1 in pixels for each box"
 POINT_FORM = "for each object x, y, or a list of x, y and x, y, label"
-MASK_FORM = "for each object an array (H, W) of bool, or RLE with size and counts"
+GROUND_FORM = "an array (H, W) of bool, or RLE with size and counts"
+MASK_FORM = f"for each object {GROUND_FORM}"
 CAMERA_FORM = "fx, fy, cx, cy in pixels, a dict of them, or a 3x3 matrix"
 POSE_FORM = "a 4x4 matrix per frame"
 DEPTH_FORM = "a file, an array (H, W) or (H, W, 3), or a dict with one as 'media' and fields of DepthMap"
@@ -127,6 +128,11 @@ def to_masks(masks: Iterable[Any] | None) -> list[Rle]:
     masks = _settle(masks)
     is_single = isinstance(masks, Rle | Mapping) or getattr(masks, "ndim", None) == 2
     return [_to_rle(mask) for mask in ([masks] if is_single else _to_list(masks, "masks", MASK_FORM))]
+
+
+def to_ground(mask: Any) -> Rle | None:
+    """Accept the mask of a floor as an array (H, W) or RLE."""
+    return None if mask is None else _to_rle(mask, "ground", GROUND_FORM)
 
 
 def to_prompts(prompts: Iterable[Any] | None, kind: type[Prompt]) -> list[Prompt]:
@@ -256,7 +262,7 @@ def _to_point(part: Any) -> Point:
     return Point(x=values[0], y=values[1], label=int(values[2]) if len(values) == 3 else 1)
 
 
-def _to_rle(mask: Any) -> Rle:
+def _to_rle(mask: Any, field: str = "masks", form: str = MASK_FORM) -> Rle:
     if isinstance(mask, Rle):
         return mask
     if isinstance(mask, Mapping):
@@ -264,7 +270,7 @@ def _to_rle(mask: Any) -> Rle:
     try:
         return rle.encode(mask)
     except (ValueError, TypeError) as error:
-        raise unfit("masks", MASK_FORM, mask) from error
+        raise unfit(field, form, mask) from error
 
 
 def _to_depth_file(source: Any) -> Any:

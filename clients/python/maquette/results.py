@@ -156,6 +156,11 @@ class ObjectsResult(Result[contract.ObjectsResult]):
         """The reconstructed objects."""
         return self.data.objects
 
+    @property
+    def ground(self) -> contract.GroundPlane | None:
+        """The plane of the floor under the request's `ground`; None where it was not asked for."""
+        return self.data.ground
+
 
 class BodiesResult(Result[contract.BodiesResult]):
     """Rigged bodies of an image, or animated ones of a video."""
@@ -178,6 +183,11 @@ class SceneResult(Result[contract.SceneResult]):
     def nodes(self) -> list[contract.SceneNode]:
         """The objects and bodies of the scene."""
         return self.data.nodes
+
+    @property
+    def ground(self) -> contract.GroundPlane | None:
+        """As that of objects."""
+        return self.data.ground
 
 
 class ConvertResult(Result[contract.ConvertResult]):

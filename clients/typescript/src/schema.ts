@@ -1984,6 +1984,38 @@ export interface components {
             source: "given" | "exif" | "people" | "assumed";
         };
         /**
+         * GroundPlane
+         * @description The plane of the floor: points x in the camera frame with normal . x + offset = 0.
+         */
+        GroundPlane: {
+            /**
+             * Inlier Share
+             * @description Share of the known points under the mask that lie on the plane, to 0.02 units.
+             */
+            inlier_share: number;
+            /**
+             * Normal
+             * @description Unit vector towards the side of the camera (x right, y down, z forward).
+             */
+            normal: [
+                number,
+                number,
+                number
+            ];
+            /**
+             * Offset
+             * @description Distance of the camera from the plane, in units of the image's points: `scale_source` says which.
+             */
+            offset: number;
+            /**
+             * Scale Source
+             * @description Metric where a depth map was given: `offset` is in metres. Relative otherwise: its unit is that of the
+             *     objects' poses and of the output `pointmap`, and no scale is known.
+             * @enum {string}
+             */
+            scale_source: "metric" | "prior" | "relative";
+        };
+        /**
          * HuggingFaceExport
          * @description Parquet for Hugging Face datasets, one row per frame, with a card.
          */
@@ -2723,6 +2755,11 @@ export interface components {
             from_job?: string | null;
             /** @description Controls of a generative engine, for those with the capability `generation`. */
             generation?: components["schemas"]["Generation"] | null;
+            /**
+             * @description Mask of the floor, of the image's size: the plane of the points under it is reported as `ground`, by
+             *     engines with the capability `ground_plane`. It moves no object.
+             */
+            ground?: components["schemas"]["Rle"] | null;
             /** @description The image; null with `from_job` or `multiview`. */
             image?: components["schemas"]["MediaRef"] | null;
             /**
@@ -2857,6 +2894,8 @@ export interface components {
              * @default []
              */
             failures?: components["schemas"]["ObjectFailure"][];
+            /** @description The plane of the floor under the request's `ground`; null where it was not asked for. */
+            ground?: components["schemas"]["GroundPlane"] | null;
             /** Height */
             height: number;
             /**
@@ -3316,6 +3355,11 @@ export interface components {
             from_job?: string | null;
             /** @description Controls of a generative engine, for those with the capability `generation`. */
             generation?: components["schemas"]["Generation"] | null;
+            /**
+             * @description Mask of the floor, of the image's size: the plane of the points under it is reported as `ground`, by
+             *     engines with the capability `ground_plane`. It moves no object.
+             */
+            ground?: components["schemas"]["Rle"] | null;
             /** @description The image; null with `from_job`. */
             image?: components["schemas"]["MediaRef"] | null;
             /**
@@ -3458,6 +3502,11 @@ export interface components {
             files?: {
                 [key: string]: string;
             };
+            /**
+             * @description The plane of the floor under the request's `ground`; null where it was not asked for. Its scale is that
+             *     of the image's points, which people in the scene do not change.
+             */
+            ground?: components["schemas"]["GroundPlane"] | null;
             /** Height */
             height: number;
             /**
@@ -4309,6 +4358,7 @@ export type FrameSpan = components['schemas']['FrameSpan'];
 export type FunnelStep = components['schemas']['FunnelStep'];
 export type Generation = components['schemas']['Generation'];
 export type Gravity = components['schemas']['Gravity'];
+export type GroundPlane = components['schemas']['GroundPlane'];
 export type HuggingFaceExport = components['schemas']['HuggingFaceExport'];
 export type ImageInstances = components['schemas']['ImageInstances'];
 export type ImagePhrases = components['schemas']['ImagePhrases'];

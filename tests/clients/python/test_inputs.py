@@ -106,6 +106,14 @@ def test_other_masks_are_refused_in_words(given: Any) -> None:
         inputs.to_masks(given)
 
 
+def test_a_floor_is_one_mask() -> None:
+    mask = inputs.to_ground(MASK)
+    assert mask is not None and inputs.to_ground(mask) == inputs.to_ground(mask.model_dump()) == mask
+    assert [mask] == inputs.to_masks(MASK) and inputs.to_ground(None) is None
+    with pytest.raises(InvalidRequest, match="ground: expected an array"):
+        inputs.to_ground(np.zeros(4))
+
+
 @pytest.mark.parametrize("given", [np.eye(4), [np.eye(3)], [np.eye(4)[:3]], 5, [5]])
 def test_other_poses_are_refused_in_words(given: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"world_from_cam.*: expected a 4x4 matrix per frame"):

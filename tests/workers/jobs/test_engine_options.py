@@ -20,6 +20,7 @@ SHOWN = {"box": BOX}
 SEGMENT = {"kind": "segment", "image": AT, "text": ["cat"]}
 TRACK = {"kind": "track", "video": AT, "text": ["cat"]}
 OBJECTS = {"kind": "objects", "image": AT, "boxes": [BOX]}
+FLOOR = {"size": [2, 2], "counts": "04"}
 BODIES = {"kind": "bodies", "image": AT, "boxes": [BOX]}
 # a request for each option of `ENGINE_OPTIONS`, and what else its engine needs
 CASES: list[tuple[dict[str, Any], tuple[str, ...], str]] = [
@@ -40,6 +41,8 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...], str]] = [
     ({**OBJECTS, "kind": "scene", "generation": {"shape_steps": 3}}, (), "generation"),
     ({**OBJECTS, "outputs": ["pointmap"]}, (), "pointmap"),
     ({**OBJECTS, "kind": "scene", "outputs": ["pointmap"]}, (), "pointmap"),
+    ({**OBJECTS, "ground": FLOOR}, (), "ground_plane"),
+    ({**OBJECTS, "kind": "scene", "ground": FLOOR}, (), "ground_plane"),
     ({"kind": "objects", "video": AT, "text": ["cat"], "multiview": True}, (), "many_views"),
     ({**BODIES, "people": [{"keypoints": [{"name": "nose", "x": 1, "y": 1}]}]}, (), "body_prompts"),
     ({**BODIES, "people": [{"left_hand": BOX}]}, ("body_prompts",), "hand_refinement"),

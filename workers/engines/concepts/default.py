@@ -102,7 +102,7 @@ class DefaultConcepts:
         return EngineInfo(
             name="default",
             kind="concepts",
-            version="1",
+            version="2",
             device="cpu",
             licence="Apache-2.0",
             capabilities=capabilities,

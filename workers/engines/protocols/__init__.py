@@ -45,6 +45,8 @@ from workers.engines.protocols.concepts import (
 from workers.engines.protocols.objects import (
     GenerationControls,
     GenerativeEngine,
+    GroundEngine,
+    GroundPlane,
     MultiViewEngine,
     ObjectAsset,
     ObjectEngine,
@@ -79,6 +81,8 @@ __all__ = [
     "GenerationControls",
     "GenerativeEngine",
     "Gravity",
+    "GroundEngine",
+    "GroundPlane",
     "GroundingQuery",
     "GroupBodyEngine",
     "ImageHandle",

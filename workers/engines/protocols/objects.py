@@ -51,6 +51,20 @@ class GenerationControls:
     pointmap: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundPlane:
+    """The plane of a floor: points x in the camera frame with normal . x + offset = 0.
+
+    `normal` (3,) is a unit vector towards the side of the camera, and `offset` the camera's distance in the
+    unit of the image's points. `inlier_share` of the known points under the floor's mask lie on the plane.
+    """
+
+    normal: tuple[float, float, float]
+    offset: float
+    scale_source: ScaleSource
+    inlier_share: float
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectAsset:
     """One object in its canonical frame (y up); mesh, splat and pose describe the same points.
@@ -109,6 +123,28 @@ class GenerativeEngine(Protocol):
         seed: int = 0,
     ) -> ObjectAsset:
         """Lift one masked object as the controls say; see `ObjectEngine.reconstruct`."""
+        ...
+
+
+@runtime_checkable
+class GroundEngine(Protocol):
+    """What an object engine adds that lists the capability `ground_plane`."""
+
+    info: EngineInfo
+
+    def find_ground(
+        self,
+        image: Rgb,
+        mask: Mask,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        seed: int = 0,
+    ) -> GroundPlane:
+        """Fit a plane to the points of the floor under `mask` (H, W); see `ObjectEngine.reconstruct`.
+
+        Raises RequestRefused: `ground_not_found`.
+        """
         ...
 
 

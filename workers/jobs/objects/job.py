@@ -7,6 +7,7 @@ from workers.jobs.context import JobContext
 from workers.jobs.objects import multi_view
 from workers.jobs.objects.extras import write_object_with_extras
 from workers.jobs.objects.files import check_formats
+from workers.jobs.objects.ground import find_ground
 from workers.jobs.objects.reconstruction import measure_view, reconstruct_objects
 from workers.jobs.sources import load_image_and_instances
 
@@ -18,6 +19,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         return multi_view.run(context, request)
     image, instances = load_image_and_instances(context, request)
     view = measure_view(context, image, request)
+    ground = find_ground(context, image, view, request)
     objects, failures = reconstruct_objects(context, image, instances, view, request)
     context.progress("write", message="writing meshes and splats")
     labels = [item.label or f"object {index}" for index, item in enumerate(instances)]
@@ -28,6 +30,7 @@ def run(context: JobContext, request: ObjectsJob) -> Manifest:
         height=image.height,
         objects=[write_object_with_extras(context, image.pixels, item, request) for item in objects],
         failures=failures,
+        ground=ground,
     )
     return context.build_manifest(
         result,

@@ -12,6 +12,7 @@ from workers.jobs.bodies.recovery import PERSON, RecoveredPerson, recover_people
 from workers.jobs.cameras import choose_camera
 from workers.jobs.context import JobContext
 from workers.jobs.objects.extras import write_extras
+from workers.jobs.objects.ground import find_ground
 from workers.jobs.objects.reconstruction import (
     ReconstructedObject,
     measure_view,
@@ -32,6 +33,7 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
     humans = [item for item in instances if item.label == PERSON]
     things = [item for item in instances if item.label != PERSON]
     view = measure_view(context, image, request)
+    floor = find_ground(context, image, view, request)
     objects, failures = reconstruct_objects(context, image, things, view, request)
     camera = view.camera or choose_camera(image, request.camera)
     people, missing = recover_people(context, image, to_regions(humans), view.camera, request.seed)
@@ -67,6 +69,7 @@ def run(context: JobContext, request: SceneJob) -> Manifest:
         splat=files.get("ply"),
         files=files,
         failures=failures + missing,
+        ground=floor,
     )
     context.save("layout.json", "layout", "application/json", result.model_dump_json(indent=1).encode())
     return context.build_manifest(

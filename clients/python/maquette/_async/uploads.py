@@ -98,8 +98,14 @@ async def upload_depth_map(http: AsyncHttpClient, depth: Any) -> DepthMap | None
     return DepthMap(**{**fields, "media": await upload(http, fields["media"])})
 
 
-async def upload_object_fields(
-    http: AsyncHttpClient, image: MediaInput | None, masks: Any, from_job: Any, camera: Any, depth: Any
+async def upload_fields(
+    http: AsyncHttpClient,
+    image: MediaInput | None,
+    masks: Any,
+    from_job: Any,
+    camera: Any,
+    depth: Any,
+    ground: Any,
 ) -> dict[str, Any]:
     """Return the fields that objects and scene jobs share, with the image and the depth map uploaded."""
     return {
@@ -108,6 +114,7 @@ async def upload_object_fields(
         "from_job": inputs.to_job_id(from_job),
         "camera": inputs.to_intrinsics(camera),
         "depth": await upload_depth_map(http, depth),
+        "ground": inputs.to_ground(ground),
     }
 
 

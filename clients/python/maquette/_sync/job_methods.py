@@ -161,6 +161,7 @@ class JobSubmitter(VersionSubmitter):
         threshold: float | None = None,
         camera: Any = None,
         depth: Any = None,
+        ground: Any = None,
         formats: Iterable[ObjectFormat] = OBJECTS.formats,
         outputs: Iterable[ObjectOutput] = OBJECTS.outputs,
         density: float = OBJECTS.density,
@@ -177,7 +178,8 @@ class JobSubmitter(VersionSubmitter):
         `depth` makes them metric: a file or an array (H, W) of z or (H, W, 3) of points, or a dict with one
         as `media` and further fields of `DepthMap`. `outputs` may add the posed mesh over the image (placed),
         a turntable video, a simulation package, and the point map of the image. `generation` is a dict of
-        controls (see `Generation`) for engines that list the capability.
+        controls (see `Generation`), and `ground` a mask (H, W) of the floor, whose plane is reported, for
+        engines that list the capability.
 
         With `multiview`, each object of a `video` (or of a track job) is reconstructed from up to `max_views`
         frames, whose camera poses are `world_from_cam` (4x4 per frame, in metres) or are estimated.
@@ -194,7 +196,7 @@ class JobSubmitter(VersionSubmitter):
                 multiview=multiview,
                 max_views=max_views,
                 **prompts,
-                **uploads.upload_object_fields(self._http, image, masks, from_job, camera, depth),
+                **uploads.upload_fields(self._http, image, masks, from_job, camera, depth, ground),
                 **options,
             )
         return submit_job(self._http, request, idempotency_key)
@@ -260,6 +262,7 @@ class JobSubmitter(VersionSubmitter):
         threshold: float | None = None,
         camera: Any = None,
         depth: Any = None,
+        ground: Any = None,
         formats: Iterable[SceneFormat] = SCENE.formats,
         outputs: Iterable[ObjectOutput] = SCENE.outputs,
         contact: bool = SCENE.contact,
@@ -269,7 +272,7 @@ class JobSubmitter(VersionSubmitter):
         """Place the objects and bodies of an image, or of a segment job, in one camera frame.
 
         A body gives its scale to the objects; with `contact` they stand on the ground that its feet define.
-        Prompts, `depth` and `outputs` are those of `objects`.
+        Prompts, `depth`, `ground` and `outputs` are those of `objects`.
         """
         with invalid_requests():
             prompts = inputs.to_prompt_fields(text, boxes, points, threshold)
@@ -278,7 +281,7 @@ class JobSubmitter(VersionSubmitter):
                 outputs=list(outputs),
                 contact=contact,
                 **prompts,
-                **uploads.upload_object_fields(self._http, image, masks, from_job, camera, depth),
+                **uploads.upload_fields(self._http, image, masks, from_job, camera, depth, ground),
                 **options,
             )
         return submit_job(self._http, request, idempotency_key)

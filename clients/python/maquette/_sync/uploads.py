@@ -97,8 +97,14 @@ def upload_depth_map(http: HttpClient, depth: Any) -> DepthMap | None:
     return DepthMap(**{**fields, "media": upload(http, fields["media"])})
 
 
-def upload_object_fields(
-    http: HttpClient, image: MediaInput | None, masks: Any, from_job: Any, camera: Any, depth: Any
+def upload_fields(
+    http: HttpClient,
+    image: MediaInput | None,
+    masks: Any,
+    from_job: Any,
+    camera: Any,
+    depth: Any,
+    ground: Any,
 ) -> dict[str, Any]:
     """Return the fields that objects and scene jobs share, with the image and the depth map uploaded."""
     return {
@@ -107,6 +113,7 @@ def upload_object_fields(
         "from_job": inputs.to_job_id(from_job),
         "camera": inputs.to_intrinsics(camera),
         "depth": upload_depth_map(http, depth),
+        "ground": inputs.to_ground(ground),
     }
 
 

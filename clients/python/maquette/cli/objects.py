@@ -46,6 +46,7 @@ def objects(
     turntable_seconds: o.TurntableSeconds = OBJECTS.turntable_seconds,
     simulation: o.Simulation = False,
     pointmap: o.Pointmap = False,
+    ground: o.GroundFile = None,
     coarse: o.Coarse = False,
     shape_steps: o.ShapeSteps = None,
     shape_guidance: o.ShapeGuidance = None,

@@ -177,6 +177,10 @@ LongestSide = Annotated[float | None, field_option(ObjectsJob, "longest_side_m",
 
 
 Pointmap = Annotated[bool, typer.Option("--pointmap", help="Write the point map of the image.")]
+GroundFile = Annotated[
+    Path | None,
+    typer.Option("--ground", help="A PNG with the mask of the floor: reports the plane that it shows."),
+]
 Coarse = Annotated[bool, typer.Option("--coarse", help=_describe(Generation, "coarse"))]
 ShapeSteps = Annotated[int | None, field_option(Generation, "shape_steps")]
 ShapeGuidance = Annotated[float | None, field_option(Generation, "shape_guidance")]

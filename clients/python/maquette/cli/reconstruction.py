@@ -22,6 +22,7 @@ def parse_reconstruction(options: Mapping[str, Any]) -> dict[str, Any]:
         "mask_labels": [None if label == "-" else label for label in options["mask_label"] or ()],
         "camera": parsing.parse_camera(options["camera"]),
         "depth": _parse_depth(options),
+        "ground": None if options["ground"] is None else parsing.read_mask(options["ground"]),
         "outputs": parsing.list_enabled({name: options[name] for name in OUTPUTS}),
         "longest_side_m": options["longest_side"],
         "generation": _parse_generation(options),

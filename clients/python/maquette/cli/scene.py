@@ -42,6 +42,7 @@ def scene(
     turntable_seconds: o.TurntableSeconds = SCENE.turntable_seconds,
     simulation: o.Simulation = False,
     pointmap: o.Pointmap = False,
+    ground: o.GroundFile = None,
     coarse: o.Coarse = False,
     shape_steps: o.ShapeSteps = None,
     shape_guidance: o.ShapeGuidance = None,

@@ -12,6 +12,7 @@ from maquette.contract import (
     BodyTrack,
     ConvertResult,
     DatasetResult,
+    GroundPlane,
     ObjectResult,
     ObjectsResult,
     SceneNode,
@@ -77,7 +78,9 @@ def _(result: ObjectsResult) -> Table:
         )
         for item in result.objects
     ]
-    return _build_table(("#", "label", "silhouette IoU", "scale", "size", "files", "flags"), rows)
+    table = _build_table(("#", "label", "silhouette IoU", "scale", "size", "files", "flags"), rows)
+    table.caption = _describe_ground(result.ground)
+    return table
 
 
 @tabulate.register
@@ -109,7 +112,9 @@ def _(result: SceneResult) -> Table:
         for node in result.nodes
     ]
     columns = ("node", "label", "kind", "confidence", "silhouette IoU", "scale", "size", "flags")
-    return _build_table(columns, rows)
+    table = _build_table(columns, rows)
+    table.caption = _describe_ground(result.ground)
+    return table
 
 
 @tabulate.register
@@ -164,6 +169,15 @@ def _describe_floor(result: BodiesResult) -> str | None:
         return f"no floor, {words}"
     floor = result.floor
     return f"floor {floor.offset_m:.2f} m below the camera, {floor.people} people on it; {words}"
+
+
+def _describe_ground(ground: GroundPlane | None) -> str | None:
+    """Say how far the camera is from the ground plane; without a scale its unit is unknown."""
+    if ground is None:
+        return None
+    unit = "m" if ground.scale_source == "metric" else "units without scale"
+    share = f"{ground.inlier_share:.0%} of the mask on it"
+    return f"ground plane {ground.offset:.3g} {unit} from the camera, {share}"
 
 
 def _build_table(columns: Sequence[str], rows: Sequence[Cells]) -> Table:

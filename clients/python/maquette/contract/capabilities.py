@@ -30,6 +30,7 @@ SAM3D_OBJECTS = (
     "pose",
     "generation",
     "pointmap",
+    "ground_plane",
 )
 # SAM 3D Body, and what its modes add
 SAM3D_BODY = ("image", "multi_person", "rig", "masks", "hands", "shape", "lod")

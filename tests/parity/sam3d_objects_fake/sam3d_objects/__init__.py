@@ -127,6 +127,8 @@ class FakePipeline:
         alpha = set(np.unique(image[..., 3]).tolist())
         assert mask is None and alpha <= {0, 255} and 255 in alpha
         points = np.asarray(pointmap)
+        if options.pop("estimate_plane", False):
+            return {"glb": _fit_quad(points[image[..., 3] > 0], image[..., 3] > 0)}
         assert self.clip_pointmap_beyond_scale == 5.0
         place = _place_among(points)
         self.calls.append(
@@ -175,6 +177,23 @@ class FakePipeline:
             "gaussian": [SimpleNamespace()],
             "pointmap": torch.Tensor(points),
         }
+
+
+def _fit_quad(points: np.ndarray, floor: np.ndarray) -> trimesh.Trimesh | None:
+    """A quad along the floor, at the middle of the points' bounding box and turned as upstream turns it."""
+    rows, columns = np.nonzero(floor)
+    assert not np.isinf(points).any()
+    points = points[np.linalg.norm(points, axis=1) > 1e-6].astype(np.float64)
+    if (np.ptp(rows) + 1) * (np.ptp(columns) + 1) <= 0.25 * floor.size or len(points) < 100:
+        return None
+    for _ in range(10):
+        axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2]
+        away = np.abs((points - np.median(points, axis=0)) @ axes[2])
+        points = points[away <= max(0.02, 3 * np.median(away))]
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    corners = np.array([middle + a * axes[0] + b * axes[1] for a in (-1, 1) for b in (-1, 1)])
+    turned = np.stack([corners[:, 0], corners[:, 2], -corners[:, 1]], axis=1)
+    return trimesh.Trimesh(turned, [[0, 1, 3], [0, 3, 2]], process=False)
 
 
 def _list_voxels() -> np.ndarray:

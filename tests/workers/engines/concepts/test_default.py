@@ -154,6 +154,14 @@ def test_phrases_find_the_person_and_the_cat(engine: DefaultConcepts) -> None:
     assert cat[0].mask[120, 180] and not cat[0].mask[40, 430]
 
 
+def test_a_person_whom_the_image_cuts_off_is_not_the_wall_behind(engine: DefaultConcepts) -> None:
+    photo = (transform.resize(data.astronaut()[:289], (226, 400), anti_aliasing=True) * 255).astype(np.uint8)
+    whole = engine.ground(engine.embed(photo, "photo"), ["person"])[0].mask[40:220, 24:344]
+    window = np.ascontiguousarray(photo[40:220, 24:344])
+    [person, *_] = engine.ground(engine.embed(window, "window"), ["person"])
+    assert mask_iou(person.mask, whole) > 0.9
+
+
 def test_how_masks_are_cleaned_cannot_be_asked_of_it(engine: DefaultConcepts) -> None:
     handle = engine.embed(SCENE[0], "scene")
     for call in (

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from workers.engines.concepts.images.config import MaskDecodingConfig
 from workers.engines.concepts.images.mobilesam import DecoderPrompt, Floats, ImageEmbedding, MobileSam
+from workers.engines.concepts.masks import mask_area
 from workers.engines.protocols import Box, Mask
 from workers.geometry.overlap import mask_iou
 
@@ -128,6 +129,52 @@ def replace_low_quality(
         return proposal
     other = decode_ambiguous(sam, embeddings, prompt, config)
     return other if other.quality >= config.low_quality else proposal
+
+
+def prefer_figure(
+    sam: MobileSam,
+    embeddings: Sequence[ImageEmbedding],
+    prompt: DecoderPrompt,
+    box: Box,
+    proposal: Proposal,
+    config: MaskDecodingConfig,
+) -> Proposal:
+    """`proposal`, or, where it shows what is behind the object, the candidate that shows the object.
+
+    A box fits an object that the image cuts off as well as the wall behind it, and the decoder is sure of
+    either. Of two candidates that share hardly a pixel one is the ground; the figure covers more of the
+    middle.
+    """
+    covered = measure_middle(proposal.mask, box, config.middle_sigma)
+    # no mask beside one that covers half of the middle covers more of it
+    if covered >= 0.5:
+        return proposal
+    best = proposal
+    for embedding in embeddings:
+        for logits, score in zip(*sam.decode(embedding, prompt), strict=True):
+            other = Proposal.from_logits(sam.upsample(embedding, logits), float(score))
+            if other.quality < config.low_quality or not _are_apart(other.mask, proposal.mask, config):
+                continue
+            if (middle := measure_middle(other.mask, box, config.middle_sigma)) > covered:
+                covered, best = middle, other
+    return best
+
+
+def measure_middle(mask: Mask, box: Box, sigma: float) -> float:
+    """The share of a box that a mask (H, W) covers, weighted by a Gaussian about the box's middle.
+
+    `sigma` is its standard deviation in sides of the box.
+    """
+    height, width = mask.shape
+    y = (np.arange(height) + 0.5 - (box[1] + box[3]) / 2) / max(box[3] - box[1], 1.0)
+    x = (np.arange(width) + 0.5 - (box[0] + box[2]) / 2) / max(box[2] - box[0], 1.0)
+    rows, columns = (np.exp(-0.5 * (axis / sigma) ** 2) * (np.abs(axis) <= 0.5) for axis in (y, x))
+    return float(rows @ mask @ columns / max(rows.sum() * columns.sum(), 1e-9))
+
+
+def _are_apart(one: Mask, other: Mask, config: MaskDecodingConfig) -> bool:
+    smaller = min(mask_area(one), mask_area(other))
+    return smaller > 0 and mask_area(one & other) <= config.apart_share * smaller
 
 
 def measure_stability(logits: Floats) -> float:

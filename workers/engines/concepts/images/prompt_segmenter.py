@@ -10,6 +10,7 @@ from workers.engines.concepts.images.mask_decoding import (
     build_prompt,
     decode_ambiguous,
     decode_mean,
+    prefer_figure,
     replace_low_quality,
 )
 from workers.engines.concepts.images.mobilesam import ImageEmbedding, MobileSam
@@ -59,6 +60,7 @@ class PromptSegmenter:
         prompt = build_prompt(box)
         proposal = decode_mean(sam, embeddings, prompt, refine=False)
         proposal = replace_low_quality(sam, embeddings, prompt, proposal, self._config)
+        proposal = prefer_figure(sam, embeddings, prompt, box, proposal, self._config)
         mask = remove_specks(clip_mask(proposal.mask, box, self._config.detection_box_margin))
         quality = proposal.quality
         stability: float | None = proposal.stability
@@ -99,7 +101,10 @@ class PromptSegmenter:
         if prompt.mask is not None or len(prompt.points):
             # a prior or a point says which candidate is meant, and a choice by size would ignore it
             return proposal
-        return replace_low_quality(sam, embeddings, decoder_prompt, proposal, self._config)
+        proposal = replace_low_quality(sam, embeddings, decoder_prompt, proposal, self._config)
+        if box is None:
+            return proposal
+        return prefer_figure(sam, embeddings, decoder_prompt, box, proposal, self._config)
 
     def _embeddings(self, image: EmbeddedImage, sam: MobileSam) -> list[ImageEmbedding]:
         if self._mirror and len(image.embeddings) == 1:

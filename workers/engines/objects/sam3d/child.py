@@ -20,6 +20,7 @@ from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, is_fatal, serve
 from workers.engines.host.upstream import report_missing_checkpoint, report_missing_package, require_gpu
 from workers.engines.objects.sam3d import plyfile
+from workers.engines.objects.sam3d.ground import fit_ground
 from workers.engines.objects.sam3d.pointmaps import PointmapFinder
 
 ALLOWED = frozenset({"sam3d_objects", "torch", "torchvision", "moge"})
@@ -62,6 +63,9 @@ class Pipeline:
         Without points, an optional `camera` (`fx`, `fy`, `cx`, `cy` in pixels) is what they are found under.
         `controls` are the fields of `GenerationControls`. Returns the splat as PLY bytes, the mesh, the pose
         and, where it was optimised, that pose too; of a coarse shape the voxels (N, 3) and the pose.
+
+        With `task` "ground", `mask` is that of the floor, and the answer its `plane` (4,), normal and offset
+        in PyTorch3D's camera, and `inlier_share`; neither where upstream finds no plane.
         """
         image, mask = arrays["image"], arrays["mask"]
         rgba = np.concatenate([image, mask[..., None].astype(np.uint8) * 255], axis=-1)
@@ -70,6 +74,9 @@ class Pipeline:
             pointmap = self._pointmaps.find(image, fields.get("camera"))
         else:
             pointmap = self._torch.from_numpy(given.copy())
+        if fields["task"] == "ground":
+            found = fit_ground(self._pipeline, rgba, pointmap, int(fields["seed"]))
+            return ({}, {}) if found is None else ({"inlier_share": found[1]}, {"plane": found[0]})
         controls = fields["controls"]
         out, step = self._run(rgba, int(fields["seed"]), pointmap, controls)
         reply: Tensors = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from maquette.contract import Problem
 from maquette.contract.capabilities import SAM3D_OBJECTS
 from numpy.typing import NDArray
 
@@ -29,7 +30,15 @@ from workers.engines.objects.sam3d.errors import (
 )
 from workers.engines.objects.sam3d.pointmaps import PYTORCH3D_SIGNS, unproject_depth
 from workers.engines.objects.sam3d.settings import CHILD, Sam3dObjectsSettings
-from workers.engines.protocols import EngineInfo, GenerationControls, Mask, ObjectAsset, Rgb
+from workers.engines.protocols import (
+    EngineInfo,
+    GenerationControls,
+    GroundPlane,
+    Mask,
+    ObjectAsset,
+    RequestRefused,
+    Rgb,
+)
 from workers.formats.ply_header import PlyError
 from workers.formats.splat_ply import read_splat_ply
 from workers.geometry.borders import touches_border
@@ -47,6 +56,12 @@ LOW_IOU = 0.7
 MIN_POSE_GAIN = 0.01
 # Relative difference up to which upstream's three scales count as the one number that they should be.
 SCALE_TOLERANCE = 1e-3
+# Difference from 1 up to which a normal counts as a unit vector: it is computed in float64.
+UNIT_TOLERANCE = 1e-6
+NO_GROUND = (
+    "no plane was found under 'ground': the mask's bounding box has to cover more than a quarter of the "
+    "image, and at least 100 points under it have to be known"
+)
 Reply = Mapping[str, NDArray[Any]]
 
 
@@ -113,18 +128,11 @@ class Sam3dObjects:
 
         A coarse shape is grey and flagged `coarse`.
         """
-        check_inputs(image, mask, camera, depth)
         height, width = mask.shape
-        arrays: dict[str, NDArray[Any]] = {"image": np.ascontiguousarray(image), "mask": mask}
-        fields: dict[str, Any] = {"seed": seed, "controls": asdict(controls)}
-        view = camera
-        if depth is not None:
-            view = camera or Camera.assumed(width, height)
-            arrays["pointmap"] = unproject_depth(depth, view)
-        elif camera is not None:
-            # the pose is found among points: they have to be seen by the camera that it is reported under
-            fields["camera"] = {name: getattr(camera, name) for name in ("fx", "fy", "cx", "cy")}
-        answer = self._host.ask(fields, arrays)
+        fields, arrays, view = _describe_view(image, mask, camera, depth)
+        answer = self._host.ask(
+            {"task": "object", "seed": seed, "controls": asdict(controls), **fields}, arrays
+        )
         reply = answer.arrays
         flags = ["generated"] if depth is not None else ["generated", "scale_not_metric"]
         if view is None:
@@ -153,6 +161,34 @@ class Sam3dObjects:
             pointmap=_read_points(reply) if controls.pointmap else None,
         )
 
+    def find_ground(
+        self,
+        image: Rgb,
+        mask: Mask,
+        *,
+        camera: Camera | None = None,
+        depth: NDArray[np.float32] | None = None,
+        seed: int = 0,
+    ) -> GroundPlane:
+        """Fit upstream's plane to the points of the floor under `mask` (H, W) bool; `seed` is its RANSAC's.
+
+        Raises RequestRefused `ground_not_found` where upstream finds none, and what `reconstruct` does.
+        """
+        fields, arrays, _ = _describe_view(image, mask, camera, depth)
+        answer = self._host.ask({"task": "ground", "seed": seed, **fields}, arrays)
+        if "plane" not in answer.arrays:
+            raise RequestRefused(Problem.from_code("ground_not_found", 422, NO_GROUND))
+        *normal, offset = answer.arrays["plane"].tolist()
+        x, y, z = (PYTORCH3D_SIGNS * normal).tolist()
+        if abs(np.linalg.norm(normal) - 1) > UNIT_TOLERANCE or not np.isfinite(offset):
+            raise Sam3dObjectsContractError(f"upstream's plane {[*normal, offset]} is no plane")
+        return GroundPlane(
+            normal=(x, y, z),
+            offset=offset,
+            scale_source="relative" if depth is None else "metric",
+            inlier_share=float(answer.fields["inlier_share"]),
+        )
+
     def reconstruct_views(
         self,
         frames: Sequence[Rgb],
@@ -170,6 +206,23 @@ class Sam3dObjects:
         single_view = partial(self.reconstruct, label=label, seed=seed)
         views = select_views(frames, masks, cameras)
         return reconstruct_from_best_view(views, single_view, seed=seed, metric=metric, low_iou=LOW_IOU)
+
+
+def _describe_view(
+    image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]], Camera | None]:
+    """Fields and arrays that tell the child of an image, and its camera; raises what `check_inputs` does."""
+    check_inputs(image, mask, camera, depth)
+    arrays: dict[str, NDArray[Any]] = {"image": np.ascontiguousarray(image), "mask": mask}
+    if depth is not None:
+        height, width = mask.shape
+        view = camera or Camera.assumed(width, height)
+        arrays["pointmap"] = unproject_depth(depth, view)
+        return {}, arrays, view
+    if camera is None:
+        return {}, arrays, None
+    # what is found among points is reported under this camera: they have to be seen by it
+    return {"camera": {name: getattr(camera, name) for name in ("fx", "fy", "cx", "cy")}}, arrays, camera
 
 
 def _read_assets(reply: Reply) -> tuple[Gaussians, Mesh, list[str]]:

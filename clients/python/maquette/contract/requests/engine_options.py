@@ -77,6 +77,9 @@ GENERATION = EngineOption(
 POINTMAP = EngineOption(
     engine="objects", capability="pointmap", code="pointmap_unsupported", fields="the output 'pointmap'"
 )
+GROUND_PLANE = EngineOption(
+    engine="objects", capability="ground_plane", code="ground_plane_unsupported", fields="'ground'"
+)
 MANY_VIEWS = EngineOption(
     engine="objects", capability="many_views", code="multiview_unsupported", fields="'multiview'"
 )
@@ -100,6 +103,7 @@ ENGINE_OPTIONS = (
     VIDEO_MASKS,
     GENERATION,
     POINTMAP,
+    GROUND_PLANE,
     MANY_VIEWS,
     BODY_PROMPTS,
     HAND_REFINEMENT,

@@ -6,12 +6,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from maquette.contract.formats import ObjectFormat, ObjectOutput
-from maquette.contract.geometry import Intrinsics
+from maquette.contract.geometry import Intrinsics, Rle
 from maquette.contract.media import DepthMap, MediaRef
 from maquette.contract.prompts import Masks, Phrase
 from maquette.contract.requests.common import CameraPoses, JobId, PromptedJob
 from maquette.contract.requests.engine_options import (
     GENERATION,
+    GROUND_PLANE,
     MANY_VIEWS,
     POINTMAP,
     EngineOption,
@@ -41,6 +42,9 @@ class ReconstructionJob(PromptedJob):
     package with URDF and MJCF, and the point map of the image (engines with the capability `pointmap`)."""
     generation: Generation | None = None
     """Controls of a generative engine, for those with the capability `generation`."""
+    ground: Rle | None = None
+    """Mask of the floor, of the image's size: the plane of the points under it is reported as `ground`, by
+    engines with the capability `ground_plane`. It moves no object."""
     turntable_size: Annotated[int, Field(ge=64, le=1024, multiple_of=2)] = 256
     """Height of turntable videos in pixels, an even number; they are twice as wide."""
     turntable_seconds: Annotated[float, Field(ge=0.5, le=20)] = 2.0
@@ -63,16 +67,20 @@ class ReconstructionJob(PromptedJob):
         return self
 
     def engine_options(self) -> Iterator[EngineOption]:
-        """Yield controls of generation and the point map."""
+        """Yield controls of generation, the point map and the ground plane."""
         if self.generation is not None:
             yield GENERATION
         if "pointmap" in self.outputs:
             yield POINTMAP
+        if self.ground is not None:
+            yield GROUND_PLANE
 
     def regions(self) -> Iterator[Region]:
-        """Yield boxes, points and masks."""
+        """Yield boxes, points, masks and the mask of the floor."""
         yield from super().regions()
         yield from list_regions("masks", self.masks)
+        if self.ground is not None:
+            yield Region("ground", self.ground)
 
     def _has_medium(self) -> bool:
         return self.image is not None
@@ -107,6 +115,8 @@ class ObjectsJob(ReconstructionJob):
             raise ValueError("'multiview' needs 'video', or 'from_job' with the id of a track job")
         if self.multiview and (self.generation is not None or "pointmap" in self.outputs):
             raise ValueError("'generation' and the output 'pointmap' belong to one image, not to 'multiview'")
+        if self.multiview and self.ground is not None:
+            raise ValueError("'ground' belongs to one image: leave it out with 'multiview'")
         if self.multiview and self.depth is not None:
             raise ValueError("'depth' belongs to one image: leave it out with 'multiview'")
         if not self.multiview and (self.video is not None or self.world_from_cam is not None):

@@ -9,7 +9,7 @@ from maquette.contract.results.bodies import (
     Gravity,
     Keypoint,
 )
-from maquette.contract.results.common import Artefact, ObjectFailure, PromptRef, ScaleSource
+from maquette.contract.results.common import Artefact, GroundPlane, ObjectFailure, PromptRef, ScaleSource
 from maquette.contract.results.convert import ConvertResult, RenderedView
 from maquette.contract.results.dataset import DatasetResult
 from maquette.contract.results.manifest import AnyResult, EngineUsed, Manifest, Provenance
@@ -30,6 +30,7 @@ __all__ = [
     "FloorPlane",
     "FrameSpan",
     "Gravity",
+    "GroundPlane",
     "ImageInstances",
     "Instance",
     "Keypoint",

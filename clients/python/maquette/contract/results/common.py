@@ -19,6 +19,20 @@ class Artefact(ResponseModel):
     bytes: int
 
 
+class GroundPlane(ResponseModel):
+    """The plane of the floor: points x in the camera frame with normal . x + offset = 0."""
+
+    normal: tuple[float, float, float]
+    """Unit vector towards the side of the camera (x right, y down, z forward)."""
+    offset: float
+    """Distance of the camera from the plane, in units of the image's points: `scale_source` says which."""
+    scale_source: ScaleSource
+    """Metric where a depth map was given: `offset` is in metres. Relative otherwise: its unit is that of the
+    objects' poses and of the output `pointmap`, and no scale is known."""
+    inlier_share: float
+    """Share of the known points under the mask that lie on the plane, to 0.02 units."""
+
+
 class PromptRef(ResponseModel):
     """The prompt that named an object: a list of the request and an index in it."""
 

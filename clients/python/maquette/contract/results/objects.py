@@ -5,7 +5,7 @@ from typing import Literal
 from maquette.contract.base import ResponseModel
 from maquette.contract.formats import ObjectFormat, ObjectOutput
 from maquette.contract.geometry import Box, CameraModel, Pose, Rle
-from maquette.contract.results.common import ObjectFailure, ScaleSource
+from maquette.contract.results.common import GroundPlane, ObjectFailure, ScaleSource
 
 
 class ObjectViews(ResponseModel):
@@ -69,3 +69,5 @@ class ObjectsResult(ResponseModel):
     height: int
     objects: list[ObjectResult]
     failures: list[ObjectFailure] = []
+    ground: GroundPlane | None = None
+    """The plane of the floor under the request's `ground`; null where it was not asked for."""

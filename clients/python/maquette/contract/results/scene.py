@@ -5,7 +5,7 @@ from typing import Literal
 from maquette.contract.base import ResponseModel
 from maquette.contract.formats import ObjectOutput, SceneFormat
 from maquette.contract.geometry import Box, CameraModel, Pose
-from maquette.contract.results.common import ObjectFailure, ScaleSource
+from maquette.contract.results.common import GroundPlane, ObjectFailure, ScaleSource
 
 
 class SceneNode(ResponseModel):
@@ -41,3 +41,6 @@ class SceneResult(ResponseModel):
     files: dict[SceneFormat, str] = {}
     """Artefact name per written format."""
     failures: list[ObjectFailure] = []
+    ground: GroundPlane | None = None
+    """The plane of the floor under the request's `ground`; null where it was not asked for. Its scale is that
+    of the image's points, which people in the scene do not change."""
