@@ -140,7 +140,8 @@ test-sam3: dev $(SAM3_STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/parity -k sam3_
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/scripts/training/test_train_prior.py
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH):$(CURDIR)/$(SAM3)/meta:$(CURDIR)/$(SAM3)/meta/sam3d/third_party/meta \
-		$(SAM3)/bin/python -m pytest tests/parity/test_sam3_meta_parity.py tests/parity/test_sam3d_*_upstream.py
+		$(SAM3)/bin/python -m pytest tests/parity/test_sam3_meta_parity.py tests/parity/test_sam3_meta_images.py \
+		tests/parity/test_sam3d_*_upstream.py
 
 # models trained through the formats' own loaders, in an environment of its own: by hand, because it is large
 # the service is not installed there: exporters and readers run from the sources

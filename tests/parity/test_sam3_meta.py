@@ -25,6 +25,7 @@ from workers.engines.concepts.sam3 import backends
 from workers.engines.concepts.sam3.errors import ObjectUnknown, PhraseRejected, Sam3Unavailable
 from workers.engines.concepts.sam3.meta_backend import loading as meta_loading
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
+from workers.engines.concepts.sam3.meta_backend.image_weights import load_image_weights
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels, MetaPackageMissing, NeedsCuda
 from workers.engines.concepts.sam3.settings import BACKEND_VARIABLE, CHECKPOINT_VARIABLE, MetaSettings
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
@@ -286,6 +287,12 @@ def test_loading_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv(CHECKPOINT_VARIABLE, str(tmp_path / "sam3.pt"))
     loaded = meta_loading.find_models(MetaSettings())
     assert loaded.device == "cuda" and len(loaded.weights["sam3.pt"]) == 64
+    monkeypatch.setenv("MAQUETTE_SAM3_META_IMAGES", "sam3.1")
+    with pytest.raises(Sam3Unavailable, match="MAQUETTE_SAM3_META_MULTIPLEX"):
+        meta_loading.find_models(MetaSettings())
+    (tmp_path / "sam3.1.pt").write_bytes(b"more weights")
+    monkeypatch.setenv("MAQUETTE_SAM3_META_MULTIPLEX", str(tmp_path / "sam3.1.pt"))
+    assert list(meta_loading.find_models(MetaSettings()).weights) == ["sam3.1.pt"]
 
 
 def test_a_checkpoint_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
@@ -297,8 +304,8 @@ def test_a_checkpoint_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sam3.pt"
     torch.save({"model": {"detector.head.weight": torch.eye(2)}}, path)
     with pytest.raises(WeightsCorrupt, match=r"head\.bias"):
-        meta_loading.load_image_weights(Model(), path)
+        load_image_weights(Model(), path)
     torch.save({"detector.head.weight": torch.eye(2), "detector.head.bias": torch.ones(2)}, path)
     model = Model()
-    meta_loading.load_image_weights(model, path)
+    load_image_weights(model, path)
     assert torch.equal(model.head.weight, torch.eye(2))

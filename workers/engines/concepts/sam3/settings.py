@@ -24,6 +24,7 @@ HUB_ID = "facebook/sam3"
 PATH_VARIABLE = "MAQUETTE_SAM3_PATH"
 BACKEND_VARIABLE = "MAQUETTE_SAM3_BACKEND"
 CHECKPOINT_VARIABLE = "MAQUETTE_SAM3_META_CHECKPOINT"
+MULTIPLEX_VARIABLE = "MAQUETTE_SAM3_META_MULTIPLEX"
 
 Backend = Annotated[
     Literal["transformers", "meta"],
@@ -150,6 +151,8 @@ class MetaSettings(BackendSettings):
     """The file `sam3.pt`."""
     multiplex: str | None = None
     """The file `sam3.1_multiplex.pt`, which then processes the videos."""
+    images: Literal["sam3", "sam3.1"] = "sam3"
+    """Whose weights images have: those of `checkpoint`, or with `sam3.1` those of `multiplex`."""
     device: str = Field(default="auto", validation_alias="MAQUETTE_SAM3_DEVICE")
     """As MAQUETTE_SAM3_DEVICE of the other backend, which it shares."""
     max_frames: int = 600
@@ -160,6 +163,11 @@ class MetaSettings(BackendSettings):
     """Compile the models with `torch.compile`; the first pictures then take minutes."""
     flash_attention: bool | None = None
     """FlashAttention 3 for SAM 3.1; by default where the package `flash_attn_interface` is installed."""
+
+    @property
+    def image_checkpoint(self) -> str | None:
+        """The file with the weights of images."""
+        return self.multiplex if self.images == "sam3.1" else self.checkpoint
 
     def resolve_flash_attention(self) -> bool:
         """Whether SAM 3.1 uses FlashAttention 3."""

@@ -60,10 +60,13 @@ class MetaConcepts:
         self._models.build()
         self._grounding = MetaGrounding(self._models)
         has_multiplex = self._settings.multiplex is not None
+        release = "3.1" if has_multiplex else "3"
+        if self._settings.images == "sam3.1":
+            release += " with images"
         self.info = EngineInfo(
             name="sam3",
             kind="concepts",
-            version=f"meta {'3.1' if has_multiplex else '3'} facebookresearch/sam3@{COMMIT[:12]}",
+            version=f"meta {release} facebookresearch/sam3@{COMMIT[:12]}",
             device=self._models.device,
             licence=f"weights and code: {LICENCE}",
             capabilities=SAM3_SHARED,

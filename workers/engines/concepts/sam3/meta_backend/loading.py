@@ -17,9 +17,9 @@ from typing import Any
 import torch
 
 from workers.engines.concepts.sam3.errors import Sam3Unavailable
-from workers.engines.concepts.sam3.settings import CHECKPOINT_VARIABLE, MetaSettings
+from workers.engines.concepts.sam3.meta_backend.image_weights import SAM3, SAM31, load_image_weights
+from workers.engines.concepts.sam3.settings import CHECKPOINT_VARIABLE, MULTIPLEX_VARIABLE, MetaSettings
 from workers.engines.gpu_support import GpuUnusable, check_gpu
-from workers.engines.weights import WeightsCorrupt
 
 COMMIT = "bfbed072a07a6a52c8d5fdc75a7a186251a835b1"
 
@@ -62,8 +62,9 @@ class MetaModels:
                 compile=self.settings.compile,
             )
             model = model.to(self.device)
-        if self.settings.checkpoint is not None:
-            load_image_weights(model, Path(self.settings.checkpoint))
+        images = self.settings.image_checkpoint
+        if images is not None:
+            load_image_weights(model, Path(images), SAM31 if self.settings.images == "sam3.1" else SAM3)
         return model
 
     @cached_property
@@ -115,10 +116,15 @@ def find_models(settings: MetaSettings) -> MetaModels:
         check_gpu(torch, device)
     except GpuUnusable as error:
         raise NeedsCuda(str(error)) from error
-    if settings.checkpoint is None:
-        raise Sam3Unavailable(f"{CHECKPOINT_VARIABLE} does not name the file sam3.pt")
+    if settings.image_checkpoint is None:
+        variable, file = (
+            (CHECKPOINT_VARIABLE, "sam3.pt")
+            if settings.images == "sam3"
+            else (MULTIPLEX_VARIABLE, "sam3.1_multiplex.pt")
+        )
+        raise Sam3Unavailable(f"{variable} does not name the file {file}")
     weights = {}
-    for name in (settings.checkpoint, settings.multiplex):
+    for name in dict.fromkeys((settings.image_checkpoint, settings.multiplex)):
         if name is not None:
             path = Path(name)
             if not path.is_file():
@@ -126,30 +132,6 @@ def find_models(settings: MetaSettings) -> MetaModels:
             with path.open("rb") as stream:
                 weights[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
     return MetaModels(settings, device, weights)
-
-
-def load_image_weights(model: Any, path: Path) -> None:
-    """Load a `sam3.pt` into the image model; raises WeightsCorrupt when a tensor of the model is not in it.
-
-    Meta's own loader goes on with random numbers there. The file names its parts "detector" and "tracker".
-    """
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    checkpoint = checkpoint.get("model", checkpoint)
-    renamed = {
-        "detector.": "",
-        "tracker.": "inst_interactive_predictor.model.",
-    }
-    state = {
-        new + key.removeprefix(old): value
-        for key, value in checkpoint.items()
-        for old, new in renamed.items()
-        if key.startswith(old)
-    }
-    missing = list(model.load_state_dict(state, strict=False).missing_keys)
-    # the click predictor reads the features of the detector's ViT and has none of its own
-    lost = [key for key in missing if not key.startswith("inst_interactive_predictor.model.backbone.")]
-    if lost:
-        raise WeightsCorrupt(f"{path} lacks {len(lost)} tensors of SAM 3, the first is {sorted(lost)[0]}")
 
 
 def _import(name: str) -> Any:
