@@ -44,10 +44,10 @@ def test_the_plane_is_the_floor_in_opencv_s_camera(start: Any, tmp_path: Path) -
 def test_points_off_the_floor_are_counted_out(start: Any) -> None:
     depth = floor_depth()
     # a box on the floor, where the mask is careless, a hole, and sky
-    depth[180:200, 40:80], depth[200:204], depth[60:64, 200:] = 1.0, np.nan, np.inf
+    depth[180:200, 40:80], depth[200:230], depth[60:64, 200:] = 1.0, np.nan, np.inf
     plane = start().find_ground(IMAGE, FLOOR, camera=CAMERA, depth=depth)
     known = FLOOR & np.isfinite(depth)
-    assert plane.inlier_share == pytest.approx(1 - 20 * 40 / known.sum(), abs=0.05)
+    assert plane.inlier_share == pytest.approx(1 - 20 * 40 / known.sum(), abs=0.01)
     assert plane.inlier_share < 1
 
 
