@@ -256,7 +256,7 @@ class ClipRun:
         if self._free_bytes < 0:
             gib = self._models.settings.mask_bytes / 2**30
             detail = (
-                f"Meta's package holds the masks of a complete video, and those of this one take more than "
+                f"the masks of this video that wait for the last pass of Meta's package take more than "
                 f"{gib:.3g} GiB: track fewer objects, a smaller or a shorter video, or use the other backend"
             )
             raise RequestRefused(Problem.from_code("video_too_long", 422, detail))
