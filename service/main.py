@@ -10,7 +10,7 @@ ENTRY_POINT_GROUP = "maquette.server"
 SUMMARIES = {
     "models": "List, verify and fetch the weights of engines.",
     "gpu-workers": "Run one worker for each GPU, or each MIG part of one, until SIGTERM.",
-    "smplx": "Convert bodies to SMPL-X with your own licensed model.",
+    "smplx": "Convert bodies to SMPL-X and MHR with your own licensed model.",
     "eval": "Run a published benchmark on an engine and compare with the published figures.",
 }
 

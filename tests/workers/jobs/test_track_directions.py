@@ -32,7 +32,7 @@ class Recorder:
     It numbers found things as it meets them, so a second pass gives other ids than the first.
     """
 
-    info = EngineInfo("fake", "concepts", "1", "cpu", "Apache-2.0", (), ())
+    info = EngineInfo("fake", "concepts", "1", "cpu", "Apache-2.0", ("video_masks",), ())
 
     def __init__(self) -> None:
         self.seen: list[int] = []
