@@ -1,6 +1,7 @@
-"""A dataset folder: what is broken is found, versions compare and join, commands tell."""
+"""A dataset folder: what is broken is found, versions compare and join, and what commands print."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -217,6 +218,8 @@ def test_the_card_agrees_with_itself_when_videos_and_captions_were_rejected(tmp_
     data = make_dataset(tmp_path, [balls_source(1, name="balls"), dark])
     card = " ".join((data.folder / "README.md").read_text().split())
     assert " of 1 of the 2 videos below; " in card
+    splits = re.search(r"Clips per split: train (\d+), val (\d+), test (\d+)", card)
+    assert splits is not None and sum(map(int, splits.groups())) == data.manifest.totals["clips"]
     kept = sum(row.kept is not False for row in data.rows("captions"))
     assert f"Captions that were kept: composed {kept};" in card
     assert "known to share a session" in card and "where nothing else connects them" in card
