@@ -34,8 +34,8 @@ from tests.support.walking import (
     list_steps,
     make_known_walk,
     measure_slide,
+    pose_soles,
 )
-from workers.jobs.bodies.ground.legs import find_legs, find_soles
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
 from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.motion import BodyMotion, build_motion
@@ -82,12 +82,6 @@ class Scores:
         found, known = planted.foot_contact > 0.5, np.isfinite(planted.foot_contact)
         self.right.append(float((found == walk.contacts)[known].mean()) if known.any() else float("nan"))
         self.unknown.append(float((~known).mean()))
-
-
-def pose_soles(motion: BodyMotion) -> Floats:
-    legs = find_legs(motion.rig)
-    assert legs is not None
-    return find_soles(legs, *pose_frames(motion.rig, motion.rotations, motion.positions))
 
 
 def measure_errors(motion: BodyMotion, walk: KnownWalk) -> list[float]:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from tests.support.synthetic_bodies import FLIP, load_skinner, make_body
 from workers.engines.bodies.rotations import exp_map, from_quaternions, hat, quaternions
 from workers.engines.protocols import Rig
-from workers.jobs.bodies.ground.legs import Leg, find_legs
+from workers.jobs.bodies.ground.legs import Leg, find_legs, find_soles
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.ground.posing import pose_frames
+from workers.jobs.bodies.motion import BodyMotion
 from workers.jobs.bodies.track_estimates import TrackEstimates
 
 Floats = NDArray[np.float64]
@@ -200,6 +201,13 @@ def list_steps(walk: KnownWalk) -> list[Step]:
             if stop - first >= 3 and walk.seconds[stop - 1] - walk.seconds[first] > 1 / 6:
                 steps.append(Step(point, slice(int(first), int(stop))))
     return steps
+
+
+def pose_soles(motion: BodyMotion) -> Floats:
+    """Heel and ball of both feet (T, 4, 3) of a motion."""
+    legs = find_legs(motion.rig)
+    assert legs is not None
+    return find_soles(legs, *pose_frames(motion.rig, motion.rotations, motion.positions))
 
 
 def measure_slide(soles: Floats, step: Step) -> float:

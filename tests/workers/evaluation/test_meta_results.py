@@ -19,7 +19,7 @@ def test_scores_of_drawn_predictions_are_those_of_metas_evaluator(tmp_path: Path
     assert len(compared) == len(META_NAMES)
     for name, ours, theirs in compared:
         assert ours == pytest.approx(theirs, abs=1e-12), name
-    # the set tells scores apart: none is trivial
+    # the set distinguishes scores: none is trivial
     assert all(0 < theirs < 1 for _, _, theirs in compared)
 
 

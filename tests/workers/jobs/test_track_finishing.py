@@ -77,7 +77,7 @@ class World(VideoWorld):
         super().__init__(folder, {"concepts": self.engine}, FRAMES, SIZE)
 
     def list_announced(self, job_id: str) -> list[str]:
-        """The names of the artefacts that clients were told of."""
+        """The names of the artefacts that were announced to clients."""
         return [e["data"]["name"] for e in jobs.list_events(self.db, job_id, 0) if e["type"] == "artefact"]
 
     def read_chunks(self, manifest: Manifest) -> list[list[int]]:

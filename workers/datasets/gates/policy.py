@@ -108,7 +108,7 @@ DEFAULT = GatePolicy(
         # measured
         "jitter_3d": (None, 0.2),
         # largest step of ln(sqrt(area) * depth) beyond those around it that the image does not explain: a
-        # factor of 1.28. Tracks of real videos have at most 0.16 (docs/benchmarks/datasets.md)
+        # factor of 1.28. Tracks of real videos have at most 0.24 (docs/benchmarks/datasets.md)
         "size_constancy": (None, 0.25),
         # share of a caption's facts that hold in another frame: half of them
         "caption_alignment": (0.5, None),

@@ -50,6 +50,8 @@ class PartCollector:
         Raises Parked with those that are missing, and the funnel that they add to: the job runs again when
         they have ended. Raises JobProblem if one failed in a way that fails the job.
         """
+        if not keys:
+            return iter(())
         ended = self._context.parts.list_outcomes(kind)
         for row in ended.values():
             _check(kind, row)

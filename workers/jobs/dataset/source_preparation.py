@@ -75,11 +75,7 @@ class SourcePreparation:
             for origin in origins
             if find_upload(request, origin) is None
         }
-        parts = (
-            self._collector.collect(FETCH, self._queue, list(requests), requests.values())
-            if requests
-            else iter(())
-        )
+        parts = self._collector.collect(FETCH, self._queue, list(requests), requests.values())
         fetched = iter(json.loads(part.outcome.data) for part in parts)
         for origin in origins:
             uploaded = find_upload(request, origin)
@@ -120,11 +116,7 @@ class SourcePreparation:
         missing = [source for source in sources if keys[source.sha256] not in earlier]
         requests = {keys[source.sha256]: self.build_request(source) for source in missing}
         made = dict(earlier)
-        parts = (
-            self._collector.collect(SURVEY, self._queue, list(requests), requests.values())
-            if requests
-            else iter(())
-        )
+        parts = self._collector.collect(SURVEY, self._queue, list(requests), requests.values())
         for source, part in zip(missing, parts, strict=True):
             if part.outcome.failure is None:
                 made[keys[source.sha256]] = part.sha256

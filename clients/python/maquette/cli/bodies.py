@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from maquette.handles import Job
 
 Media = Annotated[list[str] | None, typer.Argument(help="Images or videos; none with --from-job.")]
-MaskFiles = Annotated[
-    list[Path] | None, typer.Option(help="A PNG with the mask of one person of an image; repeatable.")
-]
 FromJob = Annotated[str | None, o.field_option(BodiesJob, "from_job")]
 PosesFile = Annotated[
     Path | None,
@@ -59,7 +56,7 @@ def bodies(
     context: typer.Context,
     media: Media = None,
     box: o.Boxes = None,
-    mask: MaskFiles = None,
+    mask: o.MaskFiles = None,
     from_job: FromJob = None,
     camera: o.CameraOption = None,
     formats: Annotated[str, o.formats_option(BodiesJob)] = ",".join(BODIES.formats),

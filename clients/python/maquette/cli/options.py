@@ -104,7 +104,7 @@ Points = Annotated[
     ),
 ]
 MaskFiles = Annotated[
-    list[Path] | None, typer.Option("--mask", help="A PNG with the mask of one object; repeatable.")
+    list[Path] | None, typer.Option("--mask", help="A PNG with the mask of one object or person; repeatable.")
 ]
 MaskLabels = Annotated[
     list[str] | None,

@@ -18,8 +18,9 @@ from tests.support.walking import (
     find_still,
     make_known_walk,
     measure_skating,
+    pose_soles,
 )
-from workers.jobs.bodies.ground.legs import find_legs, find_soles
+from workers.jobs.bodies.ground.legs import find_legs
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
 from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.ground.still_camera import CameraWatch, find_moved, stands_still
@@ -39,12 +40,6 @@ def make_noisy(gait: Gait = WALKS, rate: float = 15.0) -> tuple[KnownWalk, BodyM
 
 def see_all(motion: BodyMotion) -> SeenMotion:
     return SeenMotion(motion, np.ones((len(motion.frames), 2), dtype=np.bool_))
-
-
-def pose_soles(motion: BodyMotion) -> np.ndarray:
-    legs = find_legs(motion.rig)
-    assert legs is not None
-    return find_soles(legs, *pose_frames(motion.rig, motion.rotations, motion.positions))
 
 
 def project(motion: BodyMotion) -> np.ndarray:

@@ -18,11 +18,10 @@ from tests.support.walking import (
     list_steps,
     make_known_walk,
     measure_slide,
+    pose_soles,
 )
 from workers.jobs.bodies.gap_filling import OPEN
-from workers.jobs.bodies.ground.legs import find_legs, find_soles
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
-from workers.jobs.bodies.ground.posing import pose_frames
 from workers.jobs.bodies.ground.video_ground import find_ground, has_uncertain_contacts
 from workers.jobs.bodies.motion import BodyMotion, build_motion
 
@@ -56,12 +55,6 @@ def see(walk: KnownWalk) -> SeenMotion:
 def plant(walk: KnownWalk) -> tuple[SeenMotion, BodyMotion]:
     person = see(walk)
     return person, plant_motion(person, find_floor([person], walk.ground.up), None)
-
-
-def pose_soles(motion: BodyMotion) -> np.ndarray:
-    legs = find_legs(motion.rig)
-    assert legs is not None
-    return find_soles(legs, *pose_frames(motion.rig, motion.rotations, motion.positions))
 
 
 def count_silent(walk: KnownWalk, motion: BodyMotion) -> int:

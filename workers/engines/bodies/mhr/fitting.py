@@ -15,7 +15,7 @@ from workers.engines.bodies.mhr.derivatives import OWN_COLUMNS, POSE_SIZE, MhrPo
 from workers.engines.bodies.mhr.layout import PARAMETERS, POSE, ROTATION, TRANSLATION, to_euler
 from workers.engines.bodies.mhr.model import Floats
 from workers.engines.bodies.rotations import kabsch
-from workers.engines.bodies.smplx.shared_least_squares import SharedPrior, System, minimise
+from workers.engines.bodies.shared_least_squares import SharedPrior, System, minimise
 
 # Vertices per joint among those that it carries most, so that fingers count as much as the trunk, and of the
 # face where its expression is fitted. Chosen, not measured.

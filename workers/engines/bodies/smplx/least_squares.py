@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.rotations import log_map
+from workers.engines.bodies.shared_least_squares import SharedPrior, System, minimise
 from workers.engines.bodies.smplx.derivatives import COLUMNS, POSE_COLUMNS, BodyPoints, BodyPose
 from workers.engines.bodies.smplx.model import BODY_JOINTS
-from workers.engines.bodies.smplx.shared_least_squares import SharedPrior, System, minimise
 
 Floats = NDArray[np.float64]
 # Deviations in metres. Chosen, not measured.

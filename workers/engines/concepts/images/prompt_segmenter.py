@@ -1,5 +1,7 @@
 """One mask for one prompt or detection: MobileSAM, clean-up, and what happens when nothing is found."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from workers.engines.concepts.images.config import MaskDecodingConfig
@@ -13,7 +15,7 @@ from workers.engines.concepts.images.mask_decoding import (
     prefer_figure,
     replace_low_quality,
 )
-from workers.engines.concepts.images.mobilesam import ImageEmbedding, MobileSam
+from workers.engines.concepts.images.mobilesam import DecoderPrompt, ImageEmbedding, MobileSam
 from workers.engines.concepts.images.picodet import Detection
 from workers.engines.concepts.images.watershed import watershed
 from workers.engines.concepts.masks import clip_mask, remove_specks
@@ -24,7 +26,7 @@ from workers.engines.concepts.visual_prompts import (
     parse_prompt,
     quality_flags,
 )
-from workers.engines.protocols import Mask, SegmentedInstance, VisualPrompt
+from workers.engines.protocols import Box, Mask, SegmentedInstance, VisualPrompt
 from workers.geometry.boxes import bounding_box
 
 
@@ -59,8 +61,7 @@ class PromptSegmenter:
         box, embeddings = detection.box, self._embeddings(image, sam)
         prompt = build_prompt(box)
         proposal = decode_mean(sam, embeddings, prompt, refine=False)
-        proposal = replace_low_quality(sam, embeddings, prompt, proposal, self._config)
-        proposal = prefer_figure(sam, embeddings, prompt, box, proposal, self._config)
+        proposal = self._choose_candidate(sam, embeddings, prompt, box, proposal)
         mask = remove_specks(clip_mask(proposal.mask, box, self._config.detection_box_margin))
         quality = proposal.quality
         stability: float | None = proposal.stability
@@ -101,10 +102,21 @@ class PromptSegmenter:
         if prompt.mask is not None or len(prompt.points):
             # a prior or a point says which candidate is meant, and a choice by size would ignore it
             return proposal
-        proposal = replace_low_quality(sam, embeddings, decoder_prompt, proposal, self._config)
+        return self._choose_candidate(sam, embeddings, decoder_prompt, box, proposal)
+
+    def _choose_candidate(
+        self,
+        sam: MobileSam,
+        embeddings: Sequence[ImageEmbedding],
+        prompt: DecoderPrompt,
+        box: Box | None,
+        proposal: Proposal,
+    ) -> Proposal:
+        """`proposal`, or another candidate where it is poor or shows what is behind the object."""
+        proposal = replace_low_quality(sam, embeddings, prompt, proposal, self._config)
         if box is None:
             return proposal
-        return prefer_figure(sam, embeddings, decoder_prompt, box, proposal, self._config)
+        return prefer_figure(sam, embeddings, prompt, box, proposal, self._config)
 
     def _embeddings(self, image: EmbeddedImage, sam: MobileSam) -> list[ImageEmbedding]:
         if self._mirror and len(image.embeddings) == 1:

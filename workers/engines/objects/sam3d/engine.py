@@ -211,7 +211,7 @@ class Sam3dObjects:
 def _describe_view(
     image: Rgb, mask: Mask, camera: Camera | None, depth: NDArray[np.float32] | None
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]], Camera | None]:
-    """Fields and arrays that tell the child of an image, and its camera; raises what `check_inputs` does."""
+    """Fields and arrays that describe an image to the child, and its camera; raises as `check_inputs`."""
     check_inputs(image, mask, camera, depth)
     arrays: dict[str, NDArray[Any]] = {"image": np.ascontiguousarray(image), "mask": mask}
     if depth is not None:

@@ -47,8 +47,8 @@ def _read_normal(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 def _find_offset(heights: NDArray[np.float64]) -> tuple[float, float]:
     """The offset of the plane that most points are on, given their coordinates (N,) along its normal.
 
-    Upstream's quad tells the direction alone: it hangs at the middle of the bounding box of the points, which
-    lies off the plane unless they are spread evenly. Also returns the share of the points on the plane.
+    Only the direction of upstream's quad is right: it lies at the middle of the points' bounding box, off the
+    plane unless they are spread evenly. Also returns the share of the points on the plane.
     """
     ordered = np.sort(heights)
     ends = np.searchsorted(ordered, ordered + 2 * TOLERANCE, side="right")
