@@ -1,7 +1,7 @@
 """Options that only some engines take: each option and engine, through REST, the SDK and the command line."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ Connect = Callable[..., None]
 
 
 @pytest.fixture
-def connect(state: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+def connect(state: State, monkeypatch: pytest.MonkeyPatch) -> Connect:
     """Connect a worker with an engine of `ENGINES`, or with described ones."""
     monkeypatch.setattr(routing, "FLEET_SECONDS", 0.0)
     names: list[str] = []
@@ -52,12 +52,7 @@ def connect(state: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
         fleet.announce(state.db, names[-1], queue, describe(engine) if isinstance(engine, str) else engine)
         state.router._until = 0.0
 
-    for worker in fleet.list_alive(state.db, 1e9):
-        fleet.leave(state.db, worker.id)
-    yield add
-    for name in names:
-        fleet.leave(state.db, name)
-    state.router._until = 0.0
+    return add
 
 
 def describe(engine: str) -> list[Fields]:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.settings import ServiceSettings
 from service.state import State
-from storage.ledger import keys
+from storage.ledger import fleet, keys
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,11 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient
 
 @pytest.fixture
 def state(application: TestClient) -> State:
+    """The gateway's state, without the workers that earlier tests connected: they decide what is refused."""
     current: State = application.app.state.maquette  # type: ignore[attr-defined]
+    for worker in fleet.list_alive(current.db, 1e9):
+        fleet.leave(current.db, worker.id)
+    current.router._until = 0.0
     return current
 
 
