@@ -34,7 +34,7 @@ AREA = 30.0
 # odds against an object that comes back after some seconds: they grow by e in this time; and the longest
 # absence that is considered; chosen, on the yard 3 to 4 s and 6 s or more give the same tracks
 FORGOTTEN, LONGEST_ABSENCE = 4.0, 10.0
-# what the id of the engine counts where it goes on: after a contact or a doubt 13 of 28 were right in the yard
+# what the id of the engine counts where it goes on: after a contact or a doubt 13 of 28 were right
 OWN = 0.5
 # what an end on the border of the image counts against a link: none of 7 people who came or left there in
 # the yard had been there before or came back
