@@ -17,12 +17,13 @@ from typer.testing import CliRunner
 
 from workers.engines import model_pull, model_sources
 from workers.engines.bodies.mhr import assets as mhr
-from workers.engines.model_catalog import TARGETS
+from workers.engines.model_catalog import DINOV3, TARGETS
 from workers.engines.weights import WeightsMissing
 from workers.models_cli import app
 
 runner = CliRunner()
 COMMIT = "c0ffee" * 6
+SMALL = 100
 REPOSITORIES: dict[str, dict[str, bytes]] = {
     "facebook/sam3": {
         "config.json": b"{}",
@@ -40,12 +41,15 @@ REPOSITORIES: dict[str, dict[str, bytes]] = {
 
 
 class FakeHub:
-    """As much of huggingface_hub as is asked; `breaks_after` interrupts a download, `lies` alters bytes."""
+    """As much of huggingface_hub as is asked; `breaks_after` interrupts a download, `alter` changes bytes.
+
+    A small file has no `lfs`: the hub states its size alone.
+    """
 
     def __init__(self) -> None:
         self.downloads: list[str] = []
         self.breaks_after: int | None = None
-        self.lies = False
+        self.alter: Callable[[bytes], bytes] = bytes
 
     def HfApi(self) -> Any:
         return SimpleNamespace(model_info=self._describe)
@@ -58,7 +62,9 @@ class FakeHub:
             SimpleNamespace(
                 rfilename=name,
                 size=len(content),
-                lfs=SimpleNamespace(sha256=hashlib.sha256(content).hexdigest()),
+                lfs=SimpleNamespace(sha256=hashlib.sha256(content).hexdigest())
+                if len(content) > SMALL
+                else None,
             )
             for name, content in REPOSITORIES[repository].items()
         ]
@@ -75,7 +81,7 @@ class FakeHub:
                 raise ConnectionError("the network is gone")
             self.downloads.append(f"{repository}/{name}")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content[::-1] + b"?" if self.lies else content)
+            path.write_bytes(self.alter(content))
 
 
 @pytest.fixture
@@ -177,10 +183,28 @@ def test_an_interrupted_pull_goes_on(hub: FakeHub, tmp_path: Path) -> None:
     assert len(hub.downloads) == len(set(hub.downloads)) == 3
 
 
-def test_bytes_other_than_the_source_states_are_refused(hub: FakeHub, tmp_path: Path) -> None:
-    hub.lies = True
+@pytest.mark.parametrize(
+    ("alter", "said"),
+    [
+        # as many bytes, but others, in the large files
+        (lambda content: b"?" * len(content) if len(content) > SMALL else content, "has sha256"),
+        (lambda content: content + b"?" if len(content) <= SMALL else content, "bytes, its source states"),
+    ],
+)
+def test_bytes_other_than_the_source_states_are_refused(
+    hub: FakeHub, tmp_path: Path, alter: Callable[[bytes], bytes], said: str
+) -> None:
+    hub.alter = alter
     refused = call("pull", "sam3", tmp_path / "out", "--accept-licence")
-    assert refused.exit_code == 1 and "its source states" in refused.output
+    assert refused.exit_code == 1 and said in refused.output and "its source states" in refused.output
+
+
+def test_bytes_that_changed_since_the_first_pull_are_refused(hub: FakeHub, tmp_path: Path) -> None:
+    """Of a file of which nobody states a hash."""
+    call("pull", "sam3d_objects", tmp_path, "--accept-licence")
+    (tmp_path / "torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth").write_bytes(b"e" * 1000)
+    refused = call("pull", "sam3d_objects", tmp_path)
+    assert refused.exit_code == 1 and "is not what was pulled before" in refused.output
 
 
 def test_a_file_that_changed_or_is_gone_is_reported(hub: FakeHub, tmp_path: Path) -> None:
@@ -204,6 +228,59 @@ def test_a_disk_without_room_is_said_before_anything_is_fetched(
 
 def copy_from(source: Callable[[Path], str], pulled: Path, out: Path) -> Any:
     return call("pull", "sam3d_objects", out, "--accept-licence", "--source", source(pulled))
+
+
+WHOLE = bytes(range(250)) * 4
+
+
+@pytest.mark.parametrize(("status", "rest"), [(206, WHOLE[300:]), (200, WHOLE)])
+@pytest.mark.usefixtures("hub")
+def test_a_download_that_was_cut_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, rest: bytes
+) -> None:
+    """A server that knows no ranges answers 200 with everything."""
+    path = tmp_path / "torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth"
+    asked: list[str | None] = []
+
+    class Cut(io.BytesIO):
+        status = 200
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if content := super().read(size):
+                return content
+            raise ConnectionResetError("the connection is gone")
+
+    def answer(request: Any, timeout: float) -> Any:
+        if "dl.fbaipublicfiles.com" not in request.full_url:
+            return _open(request, timeout)
+        asked.append(request.get_header("Range"))
+        if len(asked) == 1:
+            return Cut(WHOLE[:300])
+        response: Any = io.BytesIO(rest)
+        response.status = status
+        return response
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    cut = call("pull", "sam3d_objects", tmp_path, "--accept-licence")
+    assert cut.exit_code == 1 and "the connection is gone" in cut.output and not path.exists()
+    done = call("pull", "sam3d_objects", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert asked == [None, "bytes=300-"] and path.read_bytes() == WHOLE
+
+
+def test_code_that_upstream_would_load_is_one_commit_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: FakeHub
+) -> None:
+    asked: list[str] = []
+
+    def note(request: Any, timeout: float) -> Any:
+        asked.append(request.full_url)
+        return _open(request, timeout)
+
+    monkeypatch.setattr(urllib.request, "urlopen", note)
+    call("pull", "sam3d_body", tmp_path, "--accept-licence")
+    assert asked == [f"https://codeload.github.com/facebookresearch/dinov3/tar.gz/{DINOV3.commit}"]
+    assert len(DINOV3.commit) == 40
 
 
 def test_a_copy_that_was_pulled_elsewhere_is_a_source(hub: FakeHub, tmp_path: Path) -> None:
@@ -241,6 +318,25 @@ def test_modelscope_is_a_source(hub: FakeHub, tmp_path: Path, monkeypatch: pytes
     )
     done = call("pull", "sam3", tmp_path, "--accept-licence", "--source", "modelscope:facebook/sam3")
     assert done.exit_code == 0 and asked == ["facebook/sam3"] and NEEDED["sam3"] <= list_files(tmp_path)
+
+
+def test_modelscope_gives_the_gated_repository_and_the_hub_the_others(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def snapshot_download(name: str, local_dir: str, allow_patterns: list[str]) -> None:
+        asked.append(name)
+        repository = "facebook/sam-3d-objects"
+        hub.snapshot_download(
+            repository, revision="", allow_patterns=allow_patterns, local_dir=Path(local_dir)
+        )
+
+    fake: Any = SimpleNamespace(snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "modelscope", fake)
+    done = call("pull", "sam3d_objects", tmp_path, "--accept-licence", "--source", "modelscope:me/objects")
+    assert done.exit_code == 0 and asked == ["me/objects"]
+    assert NEEDED["sam3d_objects"] <= list_files(tmp_path)
 
 
 def test_what_the_hub_refuses_names_the_gate(hub: FakeHub, tmp_path: Path, monkeypatch: Any) -> None:
