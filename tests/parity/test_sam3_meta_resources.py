@@ -17,7 +17,7 @@ from transformers.models.sam3_video import modeling_sam3_video
 
 from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
 from tests.parity.sam3_tiny import tiny_engine
-from tests.parity.test_sam3_meta import FIRST, IMAGE, RED, engine, point, predictor, run
+from tests.parity.test_sam3_meta import FIRST, FRAMES, IMAGE, RED, engine, point, predictor, run
 from workers.engines.concepts.sam3 import backends
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
@@ -44,6 +44,14 @@ def test_masks_that_do_not_fit_into_memory_are_refused_and_the_session_is_closed
         run(concepts, TrackPrompts(("red", "green")))
     assert caught.value.problem.code == "video_too_long" and not predictor(concepts).sessions
     assert len(run(concepts, TrackPrompts(("red",)), numbers=range(3))) == 3
+
+
+def test_masks_that_upstream_caches_count_as_the_bits_that_are_left_of_them() -> None:
+    """Those of one phrase are handed out one by one, and its session keeps all of them."""
+    one_frame = IMAGE.shape[0] * IMAGE.shape[1]
+    assert len(run(engine(mask_bytes=2 * one_frame), TrackPrompts(("red",)))) == FRAMES
+    with pytest.raises(RequestRefused, match="Meta's package and its last pass need"):
+        run(engine(mask_bytes=3 * one_frame // 2), TrackPrompts(("red",)))
 
 
 def test_holes_are_filled_on_images(monkeypatch: pytest.MonkeyPatch) -> None:
