@@ -1,126 +1,25 @@
 """`models pull` and `models verify`, with a fake of the hub's client and of the addresses."""
 
-import hashlib
-import io
 import json
 import shutil
 import sys
-import tarfile
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from workers.engines import model_pull, model_sources
+from tests.support.fake_hub import COMMIT, REPOSITORIES, SMALL, FakeHub, call, install_fake_hub
+from workers.engines import model_pull
 from workers.engines.bodies.mhr import assets as mhr
-from workers.engines.model_catalog import DINOV3, TARGETS
+from workers.engines.model_catalog import TARGETS
 from workers.engines.weights import WeightsMissing
-from workers.models_cli import app
-
-runner = CliRunner()
-COMMIT = "c0ffee" * 6
-SMALL = 100
-REPOSITORIES: dict[str, dict[str, bytes]] = {
-    "facebook/sam3": {
-        "config.json": b"{}",
-        "model.safetensors": b"w" * 5000,
-        "sam3.pt": b"m" * 7000,
-        "README.md": b"not wanted",
-        "pickle.bin": b"not wanted",
-    },
-    "facebook/sam3.1": {"sam3.1_multiplex.pt": b"x" * 900, "config.json": b"of 3.1"},
-    "facebook/sam-3d-objects": {"checkpoints/pipeline.yaml": b"a: 1", "checkpoints/ss.ckpt": b"s" * 3000},
-    "facebook/sam-3d-body-dinov3": {"model.ckpt": b"b" * 4000, "model_config.yaml": b"c: 2"},
-    "Ruicheng/moge-vitl": {"model.pt": b"g" * 2000},
-    "Ruicheng/moge-2-vitl-normal": {"model.pt": b"h" * 2100},
-}
-
-
-class FakeHub:
-    """As much of huggingface_hub as is asked; `breaks_after` interrupts a download, `alter` changes bytes.
-
-    A small file has no `lfs`: the hub states its size alone.
-    """
-
-    def __init__(self) -> None:
-        self.downloads: list[str] = []
-        self.breaks_after: int | None = None
-        self.alter: Callable[[bytes], bytes] = bytes
-
-    def HfApi(self) -> Any:
-        return SimpleNamespace(model_info=self._describe)
-
-    def _describe(self, repository: str, revision: str | None, files_metadata: bool) -> Any:
-        assert files_metadata
-        if repository not in REPOSITORIES:
-            raise OSError("401: gated repository")
-        siblings = [
-            SimpleNamespace(
-                rfilename=name,
-                size=len(content),
-                lfs=SimpleNamespace(sha256=hashlib.sha256(content).hexdigest())
-                if len(content) > SMALL
-                else None,
-            )
-            for name, content in REPOSITORIES[repository].items()
-        ]
-        return SimpleNamespace(sha=revision or COMMIT, siblings=siblings)
-
-    def snapshot_download(
-        self, repository: str, *, revision: str, allow_patterns: list[str], local_dir: Path
-    ) -> None:
-        for name, content in REPOSITORIES[repository].items():
-            path = Path(local_dir) / name
-            if not any(Path(name).match(pattern) for pattern in allow_patterns) or path.is_file():
-                continue
-            if self.breaks_after is not None and len(self.downloads) >= self.breaks_after:
-                raise ConnectionError("the network is gone")
-            self.downloads.append(f"{repository}/{name}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.alter(content))
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    fake: Any = FakeHub()
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
-    monkeypatch.setattr(urllib.request, "urlopen", _open)
-    monkeypatch.setattr(model_sources.mhr, "pull", _pull_mhr)
-    chosen: FakeHub = fake
-    return chosen
-
-
-def _open(request: Any, timeout: float) -> Any:
-    url = request.full_url
-    content = b"d" * 1000
-    if "codeload.github.com" in url:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            entry = tarfile.TarInfo(f"{url.split('/')[4]}-{url.split('/')[-1]}/hubconf.py")
-            entry.size = 4
-            archive.addfile(entry, io.BytesIO(b"a=1\n"))
-        content = packed.getvalue()
-    response: Any = io.BytesIO(content)
-    response.status = 200
-    return response
-
-
-def _pull_mhr(folder: Path, _source: str | None) -> dict[str, str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    hashes = {}
-    for name in mhr.REQUIRED:
-        (folder / name).write_text(name)
-        hashes[name] = mhr.hash_file(folder / name)
-    (folder / mhr.RECORD).write_text(json.dumps({"files": hashes}))
-    return hashes
-
-
-def call(*arguments: object) -> Any:
-    return runner.invoke(app, [str(each) for each in arguments])
+    return install_fake_hub(monkeypatch)
 
 
 def list_files(folder: Path) -> set[str]:
@@ -228,59 +127,6 @@ def test_a_disk_without_room_is_said_before_anything_is_fetched(
 
 def copy_from(source: Callable[[Path], str], pulled: Path, out: Path) -> Any:
     return call("pull", "sam3d_objects", out, "--accept-licence", "--source", source(pulled))
-
-
-WHOLE = bytes(range(250)) * 4
-
-
-@pytest.mark.parametrize(("status", "rest"), [(206, WHOLE[300:]), (200, WHOLE)])
-@pytest.mark.usefixtures("hub")
-def test_a_download_that_was_cut_goes_on_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, rest: bytes
-) -> None:
-    """A server that knows no ranges answers 200 with everything."""
-    path = tmp_path / "torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth"
-    asked: list[str | None] = []
-
-    class Cut(io.BytesIO):
-        status = 200
-
-        def read(self, size: int | None = -1, /) -> bytes:
-            if content := super().read(size):
-                return content
-            raise ConnectionResetError("the connection is gone")
-
-    def answer(request: Any, timeout: float) -> Any:
-        if "dl.fbaipublicfiles.com" not in request.full_url:
-            return _open(request, timeout)
-        asked.append(request.get_header("Range"))
-        if len(asked) == 1:
-            return Cut(WHOLE[:300])
-        response: Any = io.BytesIO(rest)
-        response.status = status
-        return response
-
-    monkeypatch.setattr(urllib.request, "urlopen", answer)
-    cut = call("pull", "sam3d_objects", tmp_path, "--accept-licence")
-    assert cut.exit_code == 1 and "the connection is gone" in cut.output and not path.exists()
-    done = call("pull", "sam3d_objects", tmp_path)
-    assert done.exit_code == 0, done.output
-    assert asked == [None, "bytes=300-"] and path.read_bytes() == WHOLE
-
-
-def test_code_that_upstream_would_load_is_one_commit_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: FakeHub
-) -> None:
-    asked: list[str] = []
-
-    def note(request: Any, timeout: float) -> Any:
-        asked.append(request.full_url)
-        return _open(request, timeout)
-
-    monkeypatch.setattr(urllib.request, "urlopen", note)
-    call("pull", "sam3d_body", tmp_path, "--accept-licence")
-    assert asked == [f"https://codeload.github.com/facebookresearch/dinov3/tar.gz/{DINOV3.commit}"]
-    assert len(DINOV3.commit) == 40
 
 
 def test_a_copy_that_was_pulled_elsewhere_is_a_source(hub: FakeHub, tmp_path: Path) -> None:

@@ -118,6 +118,24 @@ def test_a_lost_gpu_is_not_asked_again(threads: ThreadPoolExecutor, batcher: Bat
     assert len(gate.batches) == 2
 
 
+def test_what_a_kernel_reports_late_is_its_own_batchs_error(
+    threads: ThreadPoolExecutor, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU answers before it has computed: its error comes at the next call, which may be another job's."""
+    gate = Gate()
+    gate.open.set()
+    errors = [RuntimeError("CUDA error: an illegal memory access was encountered")]
+
+    def raise_late() -> None:
+        if gate.batches[-1] == [1] and errors:
+            raise errors.pop()
+
+    monkeypatch.setattr("workers.pipeline.batcher.synchronize", raise_late)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        threads.submit(batcher.call, gate.operation, 1, lambda: None).result(10)
+    assert threads.submit(batcher.call, gate.operation, 2, lambda: None).result(10) == 4
+
+
 def test_equal_keys_are_computed_once(threads: ThreadPoolExecutor, batcher: Batcher) -> None:
     gate = Gate()
     calls = start_batch(threads, batcher, gate, [5, 5, 6], keys=["a", "a", "b"])
