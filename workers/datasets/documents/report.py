@@ -55,7 +55,7 @@ def render_report(version: DatasetVersion, sheet: bytes, opener: ClipOpener) -> 
         " dashed lines are the bounds.</p>"
         f"<div class=gates>{render_gates(version)}</div>"
         f"<h2>Tracks</h2>{render_track_section(version, opener)}"
-        f"<h2>Suspected switches and merges</h2>{render_suspect_section(version, opener)}"
+        f"<h2>Suspected switches, merges and breaks</h2>{render_suspect_section(version, opener)}"
         f"<h2>Rejected</h2>{_render_rejected(version)}"
         f"{_render_reviews(version)}"
         f"<h2>Concepts</h2>{_render_concepts(version)}"
