@@ -178,7 +178,8 @@ def _render_sources(version: DatasetVersion) -> str:
     for row in version.rows["clips"]:
         clips[row.source][row.kept] += 1
     rows = "".join(
-        f"<tr><td><code>{row.source[:12]}</code> {escape(row.name or '')}<td>{row.width}&nbsp;x&nbsp;{row.height}"
+        f"<tr><td><code>{row.source[:12]}</code> {escape(row.name or '')}"
+        f"<td>{row.width}&nbsp;x&nbsp;{row.height}"
         f"<td class=n>{row.frames}<td class=n>{row.shots}<td class=n>{clips[row.source][True]}"
         f"<td class=n>{clips[row.source][False]}<td>{escape(row.licence or 'unknown')}"
         f"<td>{escape(row.consent or 'unknown')}<td>{row.split}<td>{escape(', '.join(row.flags))}"
