@@ -1,120 +1,25 @@
 """`models pull` and `models verify`, with a fake of the hub's client and of the addresses."""
 
-import hashlib
-import io
 import json
 import shutil
 import sys
-import tarfile
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from workers.engines import model_pull, model_sources
+from tests.support.fake_hub import COMMIT, REPOSITORIES, SMALL, FakeHub, call, install_fake_hub
+from workers.engines import model_pull
 from workers.engines.bodies.mhr import assets as mhr
 from workers.engines.model_catalog import TARGETS
 from workers.engines.weights import WeightsMissing
-from workers.models_cli import app
-
-runner = CliRunner()
-COMMIT = "c0ffee" * 6
-REPOSITORIES: dict[str, dict[str, bytes]] = {
-    "facebook/sam3": {
-        "config.json": b"{}",
-        "model.safetensors": b"w" * 5000,
-        "sam3.pt": b"m" * 7000,
-        "README.md": b"not wanted",
-        "pickle.bin": b"not wanted",
-    },
-    "facebook/sam3.1": {"sam3.1_multiplex.pt": b"x" * 900, "config.json": b"of 3.1"},
-    "facebook/sam-3d-objects": {"checkpoints/pipeline.yaml": b"a: 1", "checkpoints/ss.ckpt": b"s" * 3000},
-    "facebook/sam-3d-body-dinov3": {"model.ckpt": b"b" * 4000, "model_config.yaml": b"c: 2"},
-    "Ruicheng/moge-vitl": {"model.pt": b"g" * 2000},
-    "Ruicheng/moge-2-vitl-normal": {"model.pt": b"h" * 2100},
-}
-
-
-class FakeHub:
-    """As much of huggingface_hub as is asked; `breaks_after` interrupts a download, `lies` alters bytes."""
-
-    def __init__(self) -> None:
-        self.downloads: list[str] = []
-        self.breaks_after: int | None = None
-        self.lies = False
-
-    def HfApi(self) -> Any:
-        return SimpleNamespace(model_info=self._describe)
-
-    def _describe(self, repository: str, revision: str | None, files_metadata: bool) -> Any:
-        assert files_metadata
-        if repository not in REPOSITORIES:
-            raise OSError("401: gated repository")
-        siblings = [
-            SimpleNamespace(
-                rfilename=name,
-                size=len(content),
-                lfs=SimpleNamespace(sha256=hashlib.sha256(content).hexdigest()),
-            )
-            for name, content in REPOSITORIES[repository].items()
-        ]
-        return SimpleNamespace(sha=revision or COMMIT, siblings=siblings)
-
-    def snapshot_download(
-        self, repository: str, *, revision: str, allow_patterns: list[str], local_dir: Path
-    ) -> None:
-        for name, content in REPOSITORIES[repository].items():
-            path = Path(local_dir) / name
-            if not any(Path(name).match(pattern) for pattern in allow_patterns) or path.is_file():
-                continue
-            if self.breaks_after is not None and len(self.downloads) >= self.breaks_after:
-                raise ConnectionError("the network is gone")
-            self.downloads.append(f"{repository}/{name}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content[::-1] + b"?" if self.lies else content)
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    fake: Any = FakeHub()
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
-    monkeypatch.setattr(urllib.request, "urlopen", _open)
-    monkeypatch.setattr(model_sources.mhr, "pull", _pull_mhr)
-    chosen: FakeHub = fake
-    return chosen
-
-
-def _open(request: Any, timeout: float) -> Any:
-    url = request.full_url
-    content = b"d" * 1000
-    if "codeload.github.com" in url:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            entry = tarfile.TarInfo(f"{url.split('/')[4]}-{url.split('/')[-1]}/hubconf.py")
-            entry.size = 4
-            archive.addfile(entry, io.BytesIO(b"a=1\n"))
-        content = packed.getvalue()
-    response: Any = io.BytesIO(content)
-    response.status = 200
-    return response
-
-
-def _pull_mhr(folder: Path, _source: str | None) -> dict[str, str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    hashes = {}
-    for name in mhr.REQUIRED:
-        (folder / name).write_text(name)
-        hashes[name] = mhr.hash_file(folder / name)
-    (folder / mhr.RECORD).write_text(json.dumps({"files": hashes}))
-    return hashes
-
-
-def call(*arguments: object) -> Any:
-    return runner.invoke(app, [str(each) for each in arguments])
+    return install_fake_hub(monkeypatch)
 
 
 def list_files(folder: Path) -> set[str]:
@@ -177,10 +82,28 @@ def test_an_interrupted_pull_goes_on(hub: FakeHub, tmp_path: Path) -> None:
     assert len(hub.downloads) == len(set(hub.downloads)) == 3
 
 
-def test_bytes_other_than_the_source_states_are_refused(hub: FakeHub, tmp_path: Path) -> None:
-    hub.lies = True
+@pytest.mark.parametrize(
+    ("alter", "said"),
+    [
+        # as many bytes, but others, in the large files
+        (lambda content: b"?" * len(content) if len(content) > SMALL else content, "has sha256"),
+        (lambda content: content + b"?" if len(content) <= SMALL else content, "bytes, its source states"),
+    ],
+)
+def test_bytes_other_than_the_source_states_are_refused(
+    hub: FakeHub, tmp_path: Path, alter: Callable[[bytes], bytes], said: str
+) -> None:
+    hub.alter = alter
     refused = call("pull", "sam3", tmp_path / "out", "--accept-licence")
-    assert refused.exit_code == 1 and "its source states" in refused.output
+    assert refused.exit_code == 1 and said in refused.output and "its source states" in refused.output
+
+
+def test_bytes_that_changed_since_the_first_pull_are_refused(hub: FakeHub, tmp_path: Path) -> None:
+    """Of a file of which nobody states a hash."""
+    call("pull", "sam3d_objects", tmp_path, "--accept-licence")
+    (tmp_path / "torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth").write_bytes(b"e" * 1000)
+    refused = call("pull", "sam3d_objects", tmp_path)
+    assert refused.exit_code == 1 and "is not what was pulled before" in refused.output
 
 
 def test_a_file_that_changed_or_is_gone_is_reported(hub: FakeHub, tmp_path: Path) -> None:
@@ -241,6 +164,25 @@ def test_modelscope_is_a_source(hub: FakeHub, tmp_path: Path, monkeypatch: pytes
     )
     done = call("pull", "sam3", tmp_path, "--accept-licence", "--source", "modelscope:facebook/sam3")
     assert done.exit_code == 0 and asked == ["facebook/sam3"] and NEEDED["sam3"] <= list_files(tmp_path)
+
+
+def test_modelscope_gives_the_gated_repository_and_the_hub_the_others(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def snapshot_download(name: str, local_dir: str, allow_patterns: list[str]) -> None:
+        asked.append(name)
+        repository = "facebook/sam-3d-objects"
+        hub.snapshot_download(
+            repository, revision="", allow_patterns=allow_patterns, local_dir=Path(local_dir)
+        )
+
+    fake: Any = SimpleNamespace(snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "modelscope", fake)
+    done = call("pull", "sam3d_objects", tmp_path, "--accept-licence", "--source", "modelscope:me/objects")
+    assert done.exit_code == 0 and asked == ["me/objects"]
+    assert NEEDED["sam3d_objects"] <= list_files(tmp_path)
 
 
 class GatedRepoError(OSError):
