@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_hub import COMMIT, REPOSITORIES, SMALL, FakeHub, call, install_fake_hub
+from tests.support.fake_hub import COMMIT, SMALL, FakeHub, call, install_fake_hub
 from workers.engines import model_pull
 from workers.engines.bodies.mhr import assets as mhr
 from workers.engines.model_catalog import TARGETS
