@@ -17,13 +17,19 @@ Clothes = tuple[Color, Color]
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """What is seen of a track from one second to another; `doubtful` frames have a margin of 0."""
+    """What is seen of a track from one second to another; `doubtful` frames have a margin of 0.
+
+    It is at `place` when it starts and moves by `velocity` pixels per second; `cut` is whether the border of
+    the image cuts it.
+    """
 
     start: float
     stop: float
     clothes: Clothes
     place: tuple[float, float] = (50.0, 50.0)
+    velocity: tuple[float, float] = (0.0, 0.0)
     doubtful: bool = False
+    cut: bool = False
 
 
 def script_clip(
@@ -38,7 +44,7 @@ def script_clip(
         for frame, moment in enumerate(times):
             for scene in scenes:
                 if scene.start <= moment < scene.stop:
-                    _observe(out, track, stats, frame, scene, compared)
+                    _observe(out, track, frame, moment, scene, compared)
         middle = stats.frames[len(stats.frames) // 2]
         out.crops[track] = [Crop(frame, 1.0, (0, 0, 1, 1), b"") for frame in (stats.frames[0], middle)]
     return out, times
@@ -51,16 +57,15 @@ def describe_clothes(clothes: Clothes) -> PartHistogram:
     return describe_halves(image, np.ones(image.shape[:2], np.bool_))
 
 
-def _observe(
-    out: TrackedClip, track: int, stats: TrackStats, frame: int, scene: Scene, compared: bool
-) -> None:
-    x, y = scene.place
+def _observe(out: TrackedClip, track: int, frame: int, moment: float, scene: Scene, compared: bool) -> None:
+    stats, passed = out.stats[track], moment - scene.start
+    x, y = (at + passed * speed for at, speed in zip(scene.place, scene.velocity, strict=True))
     box = (x - 4, y - 12, x + 4, y + 12)
     stats.frames.append(frame)
     stats.areas.append(192)
     stats.boxes.append(box)
     stats.box_ious.append(1.0)
-    stats.contacts.append(0.0)
+    stats.contacts.append(0.2 if scene.cut else 0.0)
     stats.appearances.append(np.zeros(800, np.float32))
     stats.margins.append((0.0 if scene.doubtful else 0.6) if compared else None)
     stats.halves.append(describe_clothes(scene.clothes))

@@ -47,11 +47,14 @@ class VideoWorld:
         self.store = LocalStore(folder / "store")
         self.sandbox = Sandbox()
         self.engines = EngineSet("default", engines)
-        path = write_video(folder / "video.mp4", frames, size)
-        self.video = MediaRef(id=self.store.put_file(path))
-        info = {**self.sandbox.probe(path), "bytes": path.stat().st_size}
-        files.add_media(self.db, TENANT, str(self.video.id), info)
+        self.video = self.add_media(write_video(folder / "video.mp4", frames, size))
         self.submitted = 0
+
+    def add_media(self, path: Path) -> MediaRef:
+        """Store and probe a file, as an upload does."""
+        digest = self.store.put_file(path)
+        files.add_media(self.db, TENANT, digest, {**self.sandbox.probe(path), "bytes": path.stat().st_size})
+        return MediaRef(id=digest)
 
     def submit(self, request: Any) -> str:
         """The id of a new job that a worker has claimed."""

@@ -1989,6 +1989,12 @@ export interface components {
          */
         GroundPlane: {
             /**
+             * Flags
+             * @description `depth_unit_assumed`: the depth map came without its unit, so the metres are in doubt.
+             * @default []
+             */
+            flags?: string[];
+            /**
              * Inlier Share
              * @description Share of the known points under the mask that lie on the plane, to 0.02 units.
              */

@@ -78,13 +78,15 @@ def test_objects_show_scale_size_and_flags() -> None:
 
 
 @pytest.mark.parametrize(("source", "shown"), [("metric", "1.62 m "), ("relative", "1.62 units")])
-def test_the_ground_plane_is_told_with_its_scale(source: str, shown: str) -> None:
+def test_the_ground_plane_is_shown_with_its_scale(source: str, shown: str) -> None:
     ground = {"normal": [0, -1, 0], "offset": 1.6201, "scale_source": source, "inlier_share": 0.871}
     objects = {**SIZED, "objects": [thing(0, "relative", [])]}
     scene = {**SIZED, "camera": CAMERA, "nodes": [], "mesh": None, "splat": None}
     for kind, fields in ((ObjectsResult, objects), (SceneResult, scene)):
         text = " ".join(show(kind.model_validate({**fields, "ground": ground})))
-        assert shown in text and "87%" in text
+        assert shown in text and "87%" in text and "depth_unit_assumed" not in text
+        flagged = {**ground, "flags": ["depth_unit_assumed"]}
+        assert "depth_unit_assumed" in " ".join(show(kind.model_validate({**fields, "ground": flagged})))
         assert "ground" not in " ".join(show(kind.model_validate(fields)))
 
 

@@ -114,21 +114,21 @@ def test_three_who_pass_their_ids_round_get_them_back() -> None:
     people = GREEN, WHITE, BLUE
     tracks = {
         track: (
-            Scene(start=0, stop=1.8, clothes=people[track - 1], place=(60.0 + 12 * track, 50.0)),
-            Scene(start=1.8, stop=2.2, clothes=WHITE, place=(84.0, 50.0)),
-            Scene(start=2.2, stop=4, clothes=people[track % 3], place=(60.0 + 12 * track, 50.0)),
+            Scene(start=0, stop=1.8, clothes=people[track - 1], place=(60.0 + 7 * track, 50.0)),
+            Scene(start=1.8, stop=2.2, clothes=WHITE, place=(74.0, 50.0)),
+            Scene(start=2.2, stop=4, clothes=people[track % 3], place=(60.0 + 7 * track, 50.0)),
         )
         for track in (1, 2, 3)
     }
     clip = regroup(tracks)
     assert set(clip.stats) == {1, 2, 3}
     ends = {track: (own.boxes[0][0], own.boxes[-1][0]) for track, own in clip.stats.items()}
-    assert ends == {1: (68, 92), 2: (80, 68), 3: (92, 80)}
+    assert ends == {1: (63, 77), 2: (70, 63), 3: (77, 70)}
 
 
 @pytest.mark.parametrize(
     ("clothes", "absence", "flags"),
-    [(GREEN, 1.0, {1: ("joined",)}), (WHITE, 1.0, {}), (GREEN, 5.0, {})],
+    [(GREEN, 1.0, {1: ("joined",)}), (WHITE, 1.0, {}), (GREEN, 5.0, {1: ("joined",)}), (GREEN, 11.0, {})],
 )
 def test_one_who_is_found_again_under_another_id_is_one_track(
     clothes: Clothes, absence: float, flags: dict[int, tuple[str, ...]]
@@ -138,10 +138,11 @@ def test_one_who_is_found_again_under_another_id_is_one_track(
         1: (Scene(start=0, stop=2, clothes=GREEN),),
         2: (Scene(start=found, stop=found + 2, clothes=clothes),),
     }
-    clip = regroup_tracks(*script_clip(tracks, 10.0, 10.0))
+    clip = regroup_tracks(*script_clip(tracks, 10.0, 15.0))
     assert clip.track_flags == flags
     if flags:
-        assert clip.stats[1].frames == [*range(20), *range(30, 50)]
+        again = round(10 * found)
+        assert clip.stats[1].frames == [*range(20), *range(again, again + 20)]
 
 
 @pytest.mark.parametrize(("clothes", "begin"), [(WHITE, 1.5), (GREEN, 0.0)])
@@ -155,3 +156,24 @@ def test_a_doubtful_beginning_belongs_to_a_track_where_it_looks_alike(clothes: C
     clip = regroup(tracks)
     assert clip.stats[1].frames[0] == pytest.approx(10 * begin, abs=1)
     assert clip.track_flags == ({1: ("divided",)} if begin else {})
+
+
+@pytest.mark.parametrize("rate", [30.0, 15.0, 6.0])
+def test_of_two_alike_who_pass_behind_something_each_goes_on_as_it_was_walking(rate: float) -> None:
+    """Both are lost for a second, and found again under two other ids on the other side."""
+    tracks = {
+        1: (Scene(start=0, stop=1.5, clothes=GREEN, place=(40, 50), velocity=(20, 0)),),
+        2: (Scene(start=0, stop=1.5, clothes=GREEN, place=(140, 50), velocity=(-20, 0)),),
+        3: (Scene(start=2.5, stop=4, clothes=GREEN, place=(90, 50), velocity=(-20, 0)),),
+        4: (Scene(start=2.5, stop=4, clothes=GREEN, place=(90, 50), velocity=(20, 0)),),
+    }
+    clip = regroup(tracks, rate)
+    ends = {track: own.boxes[-1][0] for track, own in clip.stats.items()}
+    assert ends == {1: pytest.approx(116, abs=4), 2: pytest.approx(56, abs=4)}
+
+
+@pytest.mark.parametrize(("cut", "tracks"), [(False, 1), (True, 2)])
+def test_one_who_left_the_image_is_not_taken_for_the_next_who_enters_it(cut: bool, tracks: int) -> None:
+    left = Scene(start=0, stop=2, clothes=GREEN, cut=cut)
+    came = Scene(start=6, stop=8, clothes=GREEN, cut=cut)
+    assert len(regroup_tracks(*script_clip({1: (left,), 2: (came,)}, 10.0, 8.0)).stats) == tracks

@@ -1,6 +1,7 @@
 """The ground plane of objects and scene jobs: from the mask of the floor to the result."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,8 @@ import pytest
 from maquette.contract import Manifest, MediaRef, ObjectsJob, Problem, Rle, SceneJob, SegmentJob
 from pydantic import ValidationError
 
-from storage.ledger import files
 from tests.support.media_files import encode_png
-from tests.support.video_worlds import TENANT, VideoWorld
+from tests.support.video_worlds import VideoWorld
 from workers.engines.protocols import EngineInfo, GroundPlane, Mask, RequestRefused, SegmentedInstance
 from workers.errors import JobProblem
 from workers.formats import rle
@@ -59,7 +59,7 @@ class Objects:
         if mask.sum() == 1:
             raise RequestRefused(Problem.from_code("ground_not_found", 422, "too small"))
         self.asked.append({"image": image, "mask": mask, **options})
-        return PLANE
+        return PLANE if options["depth"] is None else replace(PLANE, scale_source="metric")
 
 
 class Bodies:
@@ -71,12 +71,10 @@ class World(VideoWorld):
         self.objects = Objects()
         engines = {"concepts": Concepts(), "objects": self.objects, "bodies": Bodies()}
         super().__init__(folder, engines, 2, (64, 64))
-        data = encode_png(np.full((H, W, 3), 90, np.uint8))
-        (folder / "image.png").write_bytes(data)
-        digest = self.store.put(data)
-        probed = self.sandbox.probe(folder / "image.png")
-        files.add_media(self.db, TENANT, digest, {**probed, "bytes": len(data)})
-        self.image = MediaRef(id=digest)
+        image, depth = folder / "image.png", folder / "depth.npy"
+        image.write_bytes(encode_png(np.full((H, W, 3), 90, np.uint8)))
+        np.save(depth, np.full((H, W), 2, np.float32))
+        self.image, self.depth = self.add_media(image), self.add_media(depth)
 
     def run(self, kind: str, ground: Mask | Rle | None, **fields: Any) -> Manifest:
         mask = encode(ground) if isinstance(ground, np.ndarray) else ground
@@ -104,6 +102,17 @@ def test_the_plane_is_in_the_result_with_its_scale(grounds: World, kind: str) ->
     assert (asked["camera"].fx, asked["depth"], asked["seed"]) == (30.0, None, 5)
     assert asked["image"].shape == (H, W, 3)
     assert "grounded" in {engine.name for engine in manifest.provenance.engines}
+
+
+@pytest.mark.parametrize("unit", [None, 1.0])
+@pytest.mark.parametrize("kind", JOBS)
+def test_metres_of_a_depth_map_without_its_unit_are_flagged(
+    grounds: World, kind: str, unit: float | None
+) -> None:
+    depth = {"media": grounds.depth, "metres_per_unit": unit}
+    found = grounds.run(kind, FLOOR, camera=CAMERA, depth=depth).result.ground
+    assert found.scale_source == "metric"
+    assert found.flags == (["depth_unit_assumed"] if unit is None else [])
 
 
 @pytest.mark.parametrize("kind", JOBS)

@@ -14,10 +14,9 @@ import trimesh
 from maquette.contract import Manifest, MediaRef, Rle, SceneJob, SegmentJob
 from pydantic import ValidationError
 
-from storage.ledger import files
 from tests.support.media_files import encode_png
 from tests.support.synthetic_bodies import make_body
-from tests.support.video_worlds import TENANT, VideoWorld
+from tests.support.video_worlds import VideoWorld
 from tests.support.viewer_pages import PageReader
 from workers.engines.objects import export
 from workers.engines.objects.default import DefaultObjects
@@ -87,16 +86,10 @@ class World(VideoWorld):
         objects = DefaultObjects(splats=200, refine_steps=0)
         engines = {"concepts": Concepts(), "objects": objects, "bodies": Bodies()}
         super().__init__(folder, engines, 2, (64, 64))
-        self.image = self._add(encode_png(IMAGE), folder / "image.png")
-        depth = io.BytesIO()
+        image, depth = folder / "image.png", folder / "depth.npy"
+        image.write_bytes(encode_png(IMAGE))
         np.save(depth, DEPTH.astype(np.float32))
-        self.depth = self._add(depth.getvalue(), folder / "depth.npy")
-
-    def _add(self, data: bytes, path: Path) -> MediaRef:
-        path.write_bytes(data)
-        digest = self.store.put(data)
-        files.add_media(self.db, TENANT, digest, {**self.sandbox.probe(path), "bytes": len(data)})
-        return MediaRef(id=digest)
+        self.image, self.depth = self.add_media(image), self.add_media(depth)
 
     def run(self, **fields: Any) -> Manifest:
         request = SceneJob.model_validate(fields)

@@ -1,4 +1,4 @@
-"""The frames around each moment at which an id may have gone on with another object, or two became one."""
+"""The frames around each moment at which an id may have gone on with another object, merged or broken off."""
 
 import io
 import math
@@ -14,7 +14,7 @@ from workers.datasets.documents.track_images import (
     find_window,
     fit_height,
 )
-from workers.datasets.gates.track_scores import MERGE_AT, SWITCH_AT
+from workers.datasets.gates.track_scores import BREAK_AT, MERGE_AT, SWITCH_AT
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ScoreRow
 from workers.datasets.version import DatasetVersion
@@ -26,12 +26,12 @@ OFFSETS = (-0.5, -0.2, 0.0, 0.2, 0.5)
 # pixels
 HEIGHT, GAP, LINE = 150, 3, 14
 JPEG_QUALITY = 80
-NAMES = {SWITCH_AT: "switch", MERGE_AT: "merge"}
+NAMES = {SWITCH_AT: "switch", MERGE_AT: "merge", BREAK_AT: "break"}
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A suspected switch or merge: what a caption says, and its frames as JPEG."""
+    """A suspected switch, merge or break: what a caption says, and its frames as JPEG."""
 
     caption: str
     jpeg: bytes
@@ -43,8 +43,9 @@ def count_suspects(version: DatasetVersion) -> int:
 
 
 def render_suspects(version: DatasetVersion, opener: ClipOpener) -> Iterator[Suspect]:
-    """The first suspected switches and merges of kept clips, in the order of clips and time."""
-    scores = _list_scores(version)[:MOST_SUSPECTS]
+    """The first suspected switches and merges of kept clips, then breaks, in the order of clips."""
+    # what may be wrong in a track comes before what may be missing from it
+    scores = sorted(_list_scores(version), key=lambda row: row.name == BREAK_AT)[:MOST_SUSPECTS]
     by_clip: dict[str, list[ScoreRow]] = {}
     for row in scores:
         by_clip.setdefault(row.clip, []).append(row)

@@ -71,6 +71,20 @@ def find_merge(track: int, paths: Mapping[int, TrackPath]) -> float | None:
     return None
 
 
+def find_breaks(path: TrackPath) -> list[float]:
+    """The moments (seconds) at which a track begins or ends inside the image while the clip goes on.
+
+    Its object was behind something, or has another id there. One that the border of the image cuts within
+    WINDOW came or left.
+    """
+    out = []
+    for moment, edge in ((path.seconds[0], path.times[0]), (path.seconds[-1], path.times[-1])):
+        near = path.window(moment - WINDOW, moment + WINDOW)
+        if abs(moment - edge) >= WINDOW and not any(path.stats.contacts[near]):
+            out.append(float(moment))
+    return out
+
+
 def _find_sudden_change(path: TrackPath) -> float | None:
     """The first moment on whose two sides the appearance differs, and is steady on either side."""
     for index in range(LEAST_OBSERVATIONS, len(path.seconds) - LEAST_OBSERVATIONS + 1):

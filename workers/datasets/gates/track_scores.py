@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from workers.datasets.gates.identity_switches import find_identity_switches, find_merge
+from workers.datasets.gates.identity_switches import find_breaks, find_identity_switches, find_merge
 from workers.datasets.gates.mask_changes import measure_flicker
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.gates.track_path import TrackPath
@@ -17,9 +17,9 @@ from workers.datasets.schema import ScoreRow
 from workers.engines.concepts.images.color_histograms import histogram_similarity
 
 STAGE = "gates"
-# moments in the clip from which a track seems to be on another object, and at which it may have merged into
-# another: they are shown, and no gate has a bound for them
-SWITCH_AT, MERGE_AT = "id_switch_at", "merge_at"
+# moments in the clip from which a track seems to be on another object, at which it may have merged into
+# another, and at which it begins or ends for no known reason; they are shown, and no gate bounds them
+SWITCH_AT, MERGE_AT, BREAK_AT = "id_switch_at", "merge_at", "break_at"
 # seconds: a gap up to this long counts as flicker, and a longer one as a loss: 3 frames of 24 per second
 SHORT_GAP = 0.125
 # seconds before and after a gap whose mean appearance is compared; chosen, not measured
@@ -38,8 +38,8 @@ def score_tracks(
     (mean); flicker share of the mask that changes for one frame alone where the image does not (mean), and of
     the time that is lost in gaps of up to 0.125 s, null where no image can be compared; id_switch count;
     reidentification similarity (0..1) over the worst longer gap, null without one; box_mask IoU (median) of
-    the engine's box with the mask's own. For every suspected switch and merge there is a row with its moment,
-    from the first frame of the clip on.
+    the engine's box with the mask's own. For every suspected switch, merge and break there is a row with its
+    moment, from the first frame of the clip on.
     """
     interval = float(np.median(np.diff(times))) if len(times) > 1 else None
     paths = {track: TrackPath(own, times) for track, own in stats.items()}
@@ -60,6 +60,7 @@ def score_tracks(
             ("box_mask", float(np.median(own.box_ious)), "IoU"),
             *((SWITCH_AT, moment - times[0], "seconds") for moment in sorted(set(switches))),
             *(((MERGE_AT, merge - times[0], "seconds"),) if merge is not None else ()),
+            *((BREAK_AT, moment - times[0], "seconds") for moment in find_breaks(paths[track])),
         )
         scored[track] = [
             ScoreRow(clip=clip, track=track, stage=STAGE, name=name, value=value, unit=unit)

@@ -46,7 +46,7 @@ class MeasureStage(ClipStage):
     """Adds `tracked`: frames as rows, observations, crops and statistics of tracks."""
 
     name = "measure"
-    version = "5"
+    version = "6"
 
     def __init__(self, settings: DatasetSettings, stopwatch: Stopwatch) -> None:
         self._settings, self._stopwatch = settings, stopwatch

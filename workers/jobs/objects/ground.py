@@ -37,4 +37,5 @@ def find_ground(
         offset=plane.offset,
         scale_source=plane.scale_source,
         inlier_share=plane.inlier_share,
+        flags=["depth_unit_assumed"] if plane.scale_source == "metric" and view.unit_assumed else [],
     )

@@ -177,7 +177,8 @@ def _describe_ground(ground: GroundPlane | None) -> str | None:
         return None
     unit = "m" if ground.scale_source == "metric" else "units without scale"
     share = f"{ground.inlier_share:.0%} of the mask on it"
-    return f"ground plane {ground.offset:.3g} {unit} from the camera, {share}"
+    flags = f" ({', '.join(ground.flags)})" if ground.flags else ""
+    return f"ground plane {ground.offset:.3g} {unit} from the camera, {share}{flags}"
 
 
 def _build_table(columns: Sequence[str], rows: Sequence[Cells]) -> Table:

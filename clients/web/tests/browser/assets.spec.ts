@@ -3,7 +3,7 @@ import { expect, listObjects, makeInput, openSample, submitJob, test, uploadFile
 
 test("an object becomes 3D, can be turned, and its job is listed", async ({ studio: page }) => {
   await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("cup");
+  await page.getByLabel("Objects to find").fill("cup");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(1);
   await page.getByRole("button", { name: "Make 3D" }).click();
@@ -47,7 +47,7 @@ test.describe("where things may move", () => {
 test("assets stand beside each other and together, and are made in other formats @slow", async ({ studio: page, shifts }) => {
   test.setTimeout(240_000);
   await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("cup, bowl");
+  await page.getByLabel("Objects to find").fill("cup, bowl");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(2);
   await page.getByRole("button", { name: "Make 3D" }).click();
@@ -81,7 +81,7 @@ test("a person becomes a body with a rig @slow", async ({ studio: page }) => {
   await page.locator('input[type="file"]').first().setInputFiles(file);
   // nothing is searched before the picture is there
   await expect(page.getByRole("application", { name: /person\.png/ })).toBeVisible();
-  await page.getByLabel("Find everything that is").fill("person");
+  await page.getByLabel("Objects to find").fill("person");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(1);
   await page.getByRole("button", { name: "Make body" }).click();

@@ -8,7 +8,7 @@ const TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n";
 test("a killed worker is replaced, and the page says what happened @slow", async ({ studio: page }) => {
   test.setTimeout(400_000);
   await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("cup");
+  await page.getByLabel("Objects to find").fill("cup");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(1);
   await page.getByRole("button", { name: "Make 3D" }).click();
@@ -42,7 +42,7 @@ for (const [room, control] of [["image", "Picture"], ["video", "Video"]] as cons
   test(`five gigabytes dropped on the room ${room} are refused before they are sent`, async ({ studio: page, complaints }) => {
     if (room === "image") {
       await openSample(page, "breakfast");
-      await page.getByLabel("Find everything that is").fill("cup");
+      await page.getByLabel("Objects to find").fill("cup");
     } else await page.goto(`${url()}/#/video`);
     let sent = 0;
     page.on("request", (request) => (sent += request.method() === "PATCH" ? 1 : 0));
@@ -52,7 +52,7 @@ for (const [room, control] of [["image", "Picture"], ["video", "Video"]] as cons
     expect(sent).toBe(0);
     if (room === "image") {
       await expect(page.locator("canvas")).toBeVisible();
-      await expect(page.getByLabel("Find everything that is")).toHaveValue("cup");
+      await expect(page.getByLabel("Objects to find")).toHaveValue("cup");
     }
     complaints.splice(0);
   });

@@ -13,7 +13,7 @@ test.setTimeout(400_000);
 
 test("image", async ({ studio: page }) => {
   const canvas = await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("cup, orange, bowl");
+  await page.getByLabel("Objects to find").fill("cup, orange, bowl");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(4, { timeout: 60_000 });
   const apple = await findPlace(canvas, 0.54, 0.66);

@@ -180,7 +180,7 @@ test("a body that was made from a video moves @slow", async ({ studio: page }) =
 test("mesh and splat look as this project's own renderers draw them from the same side @slow", async ({ studio: page }) => {
   test.setTimeout(300_000);
   await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("cup");
+  await page.getByLabel("Objects to find").fill("cup");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(1, { timeout: 90_000 });
   await page.getByRole("button", { name: "Make 3D" }).click();

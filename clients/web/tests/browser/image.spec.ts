@@ -3,7 +3,7 @@ import { expect, expectAccessible, findPlace, listObjects, openSample, readSampl
 
 test("a phrase gives masks, and the slider filters them without another job", async ({ studio: page }) => {
   await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("orange");
+  await page.getByLabel("Objects to find").fill("orange");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(2);
   const jobs: string[] = [];
@@ -49,7 +49,7 @@ test("a box names the object in it", async ({ studio: page }) => {
 
 test("a file that is no picture says so, and leaves what was there", async ({ studio: page, complaints }) => {
   await openSample(page, "football");
-  await page.getByLabel("Find everything that is").fill("sports ball");
+  await page.getByLabel("Objects to find").fill("sports ball");
   const data = Buffer.from("this is no picture");
   const drop = await page.evaluateHandle((bytes) => {
     const transfer = new DataTransfer();
@@ -60,26 +60,26 @@ test("a file that is no picture says so, and leaves what was there", async ({ st
   await expect(page.getByText("unsupported_media")).toBeVisible();
   await expect(page.getByText("What to do")).toBeVisible();
   await expect(page.locator("canvas")).toBeVisible();
-  await expect(page.getByLabel("Find everything that is")).toHaveValue("sports ball");
+  await expect(page.getByLabel("Objects to find")).toHaveValue("sports ball");
   // the browser itself notes the refusal
   complaints.splice(0);
 });
 
 test("an unknown phrase says what the engine knows, and keeps what was typed", async ({ studio: page, complaints }) => {
   await openSample(page, "football");
-  await page.getByLabel("Find everything that is").fill("zeppelin");
+  await page.getByLabel("Objects to find").fill("zeppelin");
   await page.keyboard.press("Enter");
   await expect(page.getByText("unknown_phrase")).toBeVisible();
   await expect(page.getByText(/does not know .zeppelin./)).toBeVisible();
   await expect(page.getByText("words that it knows")).toBeVisible();
   await expect(page.getByText(/sam3 takes any phrase, and is not here: /)).toBeVisible();
-  await expect(page.getByLabel("Find everything that is")).toHaveValue("zeppelin");
+  await expect(page.getByLabel("Objects to find")).toHaveValue("zeppelin");
   complaints.splice(0);
 });
 
 test("masks are corrected, named, hidden, merged, deleted and copied, and all of it is undone @slow", async ({ studio: page }) => {
   const canvas = await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("orange, cup");
+  await page.getByLabel("Objects to find").fill("orange, cup");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(3);
   const found = await copyMasks(page);
@@ -149,7 +149,7 @@ test("a picture is pasted @slow", async ({ studio: page }) => {
 
 test("masks outlive a reload, and a link leads back to them @slow", async ({ studio: page }) => {
   await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("cup");
+  await page.getByLabel("Objects to find").fill("cup");
   await page.keyboard.press("Enter");
   await expect(listObjects(page)).toHaveCount(1);
   await page.reload();
@@ -166,7 +166,7 @@ for (const scheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.reload();
     await openSample(page, "breakfast");
-    await page.getByLabel("Find everything that is").fill("cup");
+    await page.getByLabel("Objects to find").fill("cup");
     await page.keyboard.press("Enter");
     await expect(listObjects(page)).toHaveCount(1);
     const mesh = await uploadFile(page, Buffer.from("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"));

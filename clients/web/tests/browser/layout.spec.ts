@@ -12,7 +12,7 @@ for (const width of [1280, 390]) {
       const traffic = await countBytes(page);
       await page.reload();
       await openSample(page, "breakfast");
-      await page.getByLabel("Find everything that is").fill("cup");
+      await page.getByLabel("Objects to find").fill("cup");
       await page.keyboard.press("Enter");
       await expect(listObjects(page)).toHaveCount(1);
       expect(traffic.bytes).toBeGreaterThan(10_000);

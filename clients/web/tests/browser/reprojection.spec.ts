@@ -11,7 +11,7 @@ const SAME = 0.9;
 for (const form of ["Mesh", "Splat"]) {
   test(`the ${form.toLowerCase()} lies over the picture where its mask is @slow`, async ({ studio: page, shifts }) => {
     await openSample(page, "breakfast");
-    await page.getByLabel("Find everything that is").fill("cup");
+    await page.getByLabel("Objects to find").fill("cup");
     await page.keyboard.press("Enter");
     await expect(listObjects(page)).toHaveCount(1);
     await page.getByRole("button", { name: "Make 3D" }).click();

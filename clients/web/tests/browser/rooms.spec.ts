@@ -21,7 +21,7 @@ test("a link logs in once, and the key is nowhere on the page", async ({ page })
 test("an expired login is asked for again, and what was begun goes on", async ({ studio: page, complaints }) => {
   await openSample(page, "breakfast");
   await page.context().clearCookies();
-  await page.getByLabel("Find everything that is").fill("cup");
+  await page.getByLabel("Objects to find").fill("cup");
   await page.keyboard.press("Enter");
   await expect(page.getByText("Nothing is lost")).toBeVisible();
   await page.getByLabel("API key").fill(process.env["MAQUETTE_TEST_KEY"] ?? "");
@@ -32,7 +32,7 @@ test("an expired login is asked for again, and what was begun goes on", async ({
 
 test("a job's page has its files and its request as code", async ({ studio: page }) => {
   await openSample(page, "breakfast");
-  await page.getByLabel("Find everything that is").fill("bowl");
+  await page.getByLabel("Objects to find").fill("bowl");
   await page.keyboard.press("Enter");
   await expect(listObjects(page).first()).toBeVisible();
   await page.getByRole("link", { name: "Jobs" }).click();
@@ -47,7 +47,7 @@ test("a job's page has its files and its request as code", async ({ studio: page
 test("a killed gateway comes back, and the page says so and goes on", async ({ studio: page, complaints }) => {
   await openSample(page, "breakfast");
   killGateway();
-  await page.getByLabel("Find everything that is").fill("cup");
+  await page.getByLabel("Objects to find").fill("cup");
   await page.keyboard.press("Enter");
   await expect(page.getByText("The gateway cannot be reached")).toBeVisible();
   await expect(page.getByText("The gateway is back")).toBeVisible({ timeout: 60_000 });

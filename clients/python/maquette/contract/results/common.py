@@ -31,6 +31,8 @@ class GroundPlane(ResponseModel):
     objects' poses and of the output `pointmap`, and no scale is known."""
     inlier_share: float
     """Share of the known points under the mask that lie on the plane, to 0.02 units."""
+    flags: list[str] = []
+    """`depth_unit_assumed`: the depth map came without its unit, so the metres are in doubt."""
 
 
 class PromptRef(ResponseModel):
