@@ -1,4 +1,4 @@
-"""Planes that are pushed to where outlines need the hull: flat sides come out flat, and the ground where it is."""
+"""Planes pushed to where outlines need the hull: flat sides come out flat, and the ground where it is."""
 
 import numpy as np
 import pytest
