@@ -64,15 +64,18 @@ class WorkerProcess:
         for number in count():
             if self._stop.wait(REPORT_SECONDS):
                 return
-            if number % REPORTS_PER_PROBE == 0:
-                _end_without_gpu()
             try:
+                if number % REPORTS_PER_PROBE == 0:
+                    _end_without_gpu()
                 fleet.record_seen(self._db, self._settings.worker_id, self._runner.stats.describe())
                 if number % REPORTS_PER_CLEANING == 0:
                     # deleted content may lie here no longer
                     self._store.remove_stale_copies()
             except (SQLAlchemyError, OSError):
                 log.warning("the ledger or the scratch folder cannot be reached", exc_info=True)
+            except Exception:
+                # without this thread, jobs would be refused for want of this worker
+                log.exception("a report failed; the next is in %.0f s", REPORT_SECONDS)
 
 
 def _end_without_gpu() -> None:

@@ -7,6 +7,7 @@ zero, where a rounding moves a pixel, so the figures bound what to expect more t
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,17 @@ PHRASE = "red disc"
 # what differs from the first, which is plain float32
 VARIANTS: dict[str, dict[str, Any]] = {
     "exact": {"profile": "exact"},
+    "exact, TF32": {"profile": "exact", "tf32": True},
     "exact, eager attention": {"profile": "exact", "attention": "eager"},
     "exact, compiled": {"profile": "exact", "compile": "default"},
     "fast": {"profile": "fast", "batch": 1},
     "fast, compiled": {"profile": "fast", "batch": 1, "compile": "default"},
+    "fast, CUDA graphs": {"profile": "fast", "batch": 1, "compile": "reduce-overhead"},
+    "fast, FlashAttention": {"profile": "fast", "batch": 1, "attention": "flash"},
     "whole model in bfloat16": {"dtype": "bfloat16"},
 }
+# what changes nothing on a CPU, or does not run there
+GPU_ONLY = ("exact, TF32", "fast, CUDA graphs", "fast, FlashAttention")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +129,12 @@ def run(options: argparse.Namespace, report: Report) -> None:
     exact: Outputs | None = None
     for name, settings in VARIANTS.items():
         if name not in options.only and exact is not None:
+            continue
+        if name in GPU_ONLY and options.device == "cpu":
+            report.note(f"{name}: not run on a CPU")
+            continue
+        if settings.get("attention") == "flash" and find_spec("flash_attn") is None:
+            report.note(f"{name}: not run, the package flash-attn is not installed")
             continue
         engine = build_engine(options, **settings)
         outputs = compute_outputs(engine, images)

@@ -92,12 +92,6 @@ def align_to_hanging(skeleton: Skeleton, joint: str) -> Floats:
 
 def mirror(angles: Floats, skeleton: Skeleton) -> Floats:
     """The mirror image of angles (..., M, 3), the root's as a rotation vector in rest axes included."""
-    names = [skeleton.model.joint_names[j] for j in skeleton.joints]
-    swapped = {"L": "R", "R": "L"}
-    order = [
-        names.index(name[:-1] + swapped[name[-1]]) if name[-2:] in ("_L", "_R") else m
-        for m, name in enumerate(names)
-    ]
-    out: Floats = angles[..., order, :] * np.array([-1.0, 1.0, -1.0])
+    out: Floats = angles[..., skeleton.find_partners(), :] * np.array([-1.0, 1.0, -1.0])
     out[..., 0, :] = angles[..., 0, :] * np.array([1.0, -1.0, -1.0])
     return out

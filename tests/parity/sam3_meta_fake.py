@@ -76,9 +76,10 @@ class FakePredictor:
             assert isinstance(frames, list) and all(isinstance(each, Image.Image) for each in frames)
             assert len({each.size for each in frames}) == 1
             name = f"session-{len(self.sessions)}"
-            self.sessions[name] = SimpleNamespace(frames=[np.asarray(each) for each in frames])
-            self._reset(self.sessions[name])
             self.held.append({"input_batch": frames, "cached_frame_outputs": {}, "feature_cache": {}})
+            state = SimpleNamespace(frames=[np.asarray(each) for each in frames], held=self.held[-1])
+            self.sessions[name] = state
+            self._reset(state)
             self._all_inference_states[name] = {"state": self.held[-1], "session_id": name}
             return {"session_id": name}
         if kind == "close_session":
@@ -110,6 +111,8 @@ class FakePredictor:
 
     def _reset(self, state: Any) -> None:
         state.objects, state.corrections, state.passed = {}, {}, set()
+        # as SAM 3.1 does; SAM 3 empties the one that it has
+        state.held["cached_frame_outputs"] = {}
 
     def _name(self, state: Any, place: int, request: dict[str, Any]) -> None:
         text, boxes = request.get("text"), request.get("bounding_boxes")
@@ -157,6 +160,8 @@ class FakePredictor:
             ids.append(number)
             masks.append(mask)
             scores.append(score)
+        cached = {number: torch.from_numpy(mask[None]) for number, mask in zip(ids, masks, strict=True)}
+        state.held["cached_frame_outputs"][place] = cached
         shape = (0, *state.frames[place].shape[:2])
         return {
             "out_obj_ids": np.array(ids, np.int64),

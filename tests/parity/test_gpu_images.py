@@ -66,7 +66,7 @@ def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize("target", sorted(ENGINES))
 def test_all_weights_lie_in_the_folder_of_the_engine(target: str) -> None:
     environment = read_environment(target)
-    assert set(NEEDED[target]) <= set(environment)
+    assert all(environment[name].startswith("/models/") for name in NEEDED[target])
     named = [value for value in environment.values() if value.startswith("/models/")]
     assert named and all(Path(value).parts[:3] == ("/", "models", ENGINES[target]) for value in named)
 
@@ -82,6 +82,20 @@ def test_compose_and_kubernetes_mount_models_and_change_no_path_in_it(target: st
     assert "{name: models, mountPath: /models, readOnly: true}" in text
     for name, value in re.findall(r"\{name: (MAQUETTE_\w+), value: (/models\S*)\}", text):
         assert own[name] == value
+
+
+def test_the_token_of_the_hub_reaches_what_lays_weights_into_the_volume() -> None:
+    """`HF_TOKEN=… docker compose run pull-models sam3`; workers read the volume and are given no token."""
+    services = m.compose()["services"]
+    puller = services["pull-models"]
+    # no value: that of the shell
+    assert "HF_TOKEN" in puller["environment"] and puller["environment"]["HF_TOKEN"] is None
+    (mount,) = puller["volumes"]
+    assert mount["target"] == puller["environment"]["MAQUETTE_MODELS_DIR"] == "/models"
+    assert not mount.get("read_only")
+    for target in ENGINES:
+        (read,) = [each for each in services[target]["volumes"] if each["target"] == "/models"]
+        assert read["source"] == mount["source"] and "HF_TOKEN" not in services[target]["environment"]
 
 
 def test_objects_start_from_their_folder(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,3 +53,17 @@ def test_holes_are_kept_where_the_request_says_so() -> None:
     assert find(MaskCleanup(fill_area=16)).mask[40, 20]
     np.testing.assert_array_equal(find(MaskCleanup(fill_area=0)).mask, seen(photo, "red"))
     assert "mask_cleanup" in concepts.info.capabilities and "mask_cleanup" in tiny_engine().info.capabilities
+
+
+def test_holes_of_what_exemplars_find_are_filled_by_metas_backend_too() -> None:
+    photo: Any = IMAGE.copy()
+    photo[39:42, 19:22] = 0
+    concepts = meta_engine()
+
+    def find(fill_area: int) -> SegmentedInstance:
+        handle, shown = concepts.embed(photo, "a"), (10.0, 25.0, 30.0, 45.0)
+        (found,) = concepts.ground_exemplars(handle, [shown], [1], cleanup=MaskCleanup(fill_area=fill_area))
+        return found
+
+    assert find(9).mask[40, 20]
+    np.testing.assert_array_equal(find(8).mask, seen(photo, "red"))

@@ -105,6 +105,8 @@ def test_holes_and_sprinkles_go_and_shapes_stay(sides: tuple[int, int]) -> None:
     mask = np.full(sides, -1.0, np.float32)
     mask[1:7, 1:8] = 1.0
     mask[3, 3] = -1.0
+    # one cell too many
+    mask[5, 2:7] = -1.0
     mask[0, 11] = 1.0
     tidy = kernels.remove_small_areas(torch.from_numpy(mask)[None], 4)[0].numpy() > 0
     expected = mask > 0

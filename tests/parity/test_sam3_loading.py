@@ -58,6 +58,24 @@ def test_a_local_folder_serves_and_names_its_weights(folder: Path, monkeypatch: 
     assert isinstance(engine.ground(handle, ["cat"], thresholds=[0.0]), list)
 
 
+def test_the_profile_of_a_gpu_is_loaded_in_float32(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of a checkpoint in float32, autocast, and TF32 as the profile says."""
+    asked: list[tuple[str, bool]] = []
+    prepare = loading.prepare_precision
+
+    def note(model: Any, precision: Any, *, tf32: bool) -> None:
+        asked.append((precision, tf32))
+        prepare(model, precision, tf32=tf32)
+
+    monkeypatch.setattr(loading, "prepare_precision", note)
+    settings = Sam3Settings(source=str(folder), profile="fast", tf32=True)
+    loaded = loading.load_model(settings)
+    assert {value.dtype for value in loaded.model.parameters()} == {torch.float32}
+    assert asked == [("autocast", True)]
+    loading.load_model(settings.model_copy(update={"tf32": False}))
+    assert asked[1] == ("autocast", False)
+
+
 def test_the_suite_of_the_registry_loads_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PATH_VARIABLE, str(folder))
     monkeypatch.setenv("MAQUETTE_SAM3_DTYPE", "bfloat16")

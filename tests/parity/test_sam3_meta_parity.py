@@ -30,7 +30,7 @@ from tests.parity.sam3_tiny import draw_image, tiny_loaded
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 from workers.engines.concepts.sam3.meta_backend.grounding import _walk_tensors
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
-from workers.engines.concepts.sam3.meta_backend.sessions import _find_session
+from workers.engines.concepts.sam3.meta_backend.sessions import HostMasks, _find_session
 from workers.engines.concepts.sam3.postprocess import compute_scores
 from workers.engines.concepts.sam3.preprocess import to_pixels, to_point_tokens
 from workers.engines.concepts.sam3.settings import MetaSettings, Sam3Settings
@@ -250,6 +250,36 @@ def test_results_come_while_metas_session_goes_through_the_clip(engines: Engines
         expected = [(number + 1, mask, score) for number, mask, score in rows if mask.any()]
         for item, (number, mask, score) in zip(result.objects, expected, strict=True):
             assert (item.id, item.score) == (number, score) and np.array_equal(item.mask, mask)
+
+
+def test_masks_that_metas_session_caches_leave_the_card_and_come_back_the_same(engines: Engines) -> None:
+    """Upstream caches a byte of the card per pixel, object and frame, which a correction reads."""
+    meta = engines[2]
+    predictor = meta._models.predictor
+    cache, close = predictor.model._cache_frame_outputs, predictor.handle_request
+    stored: dict[int, dict[int, torch.Tensor]] = {}
+    kept: dict[int, Any] = {}
+
+    def watch(state: Any, place: int, *given: Any, **named: Any) -> None:
+        cache(state, place, *given, **named)
+        stored[place] = dict(state["cached_frame_outputs"][place])
+
+    def look(request: Any) -> Any:
+        if request["type"] == "close_session":
+            kept.update(_find_session(predictor, request["session_id"])["state"]["cached_frame_outputs"])
+        return close(request)
+
+    click = VisualPrompt(points=np.array([[70.0, 80.0]]), labels=np.array([1]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predictor.model, "_cache_frame_outputs", watch)
+        patch.setattr(predictor, "handle_request", look, raising=False)
+        follow(meta, TrackPrompts(("cat",), visual_prompts=(TimedPrompt(FIRST + 3, 1, click),)))
+    assert sorted(kept) == list(range(FRAMES)) and any(stored.values())
+    for place, masks in kept.items():
+        assert isinstance(masks, HostMasks) and masks.keys() == stored[place].keys()
+        assert masks.nbytes == len(masks) * -(-IMAGE.shape[0] * IMAGE.shape[1] // 8)
+        for number, mask in masks.copy().items():
+            assert mask.dtype == torch.bool and torch.equal(mask, stored[place][number])
 
 
 def test_nothing_of_a_clip_is_held_by_metas_own_predictor(engines: Engines) -> None:

@@ -1,5 +1,6 @@
 """Memory, devices and kernels of Meta's backend, against a FAKE of Meta's package: see sam3_meta_fake.py."""
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,17 @@ from transformers.models.sam3_video import modeling_sam3_video
 
 from tests.parity.sam3_meta_fake import FakeImageModel, FakePredictor, FakeProcessor, seen
 from tests.parity.sam3_tiny import tiny_engine
-from tests.parity.test_sam3_meta import FIRST, IMAGE, RED, engine, point, predictor, run
+from tests.parity.test_sam3_meta import (
+    FIRST,
+    FRAMES,
+    GREEN_AT_3,
+    IMAGE,
+    RED,
+    engine,
+    point,
+    predictor,
+    run,
+)
 from workers.engines.concepts.sam3 import backends
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
@@ -46,6 +57,14 @@ def test_masks_that_do_not_fit_into_memory_are_refused_and_the_session_is_closed
     assert len(run(concepts, TrackPrompts(("red",)), numbers=range(3))) == 3
 
 
+def test_masks_that_upstream_caches_count_as_the_bits_that_are_left_of_them() -> None:
+    """Those of one phrase are handed out one by one, and its session keeps all of them."""
+    one_frame = IMAGE.shape[0] * IMAGE.shape[1]
+    assert len(run(engine(mask_bytes=2 * one_frame), TrackPrompts(("red",)))) == FRAMES
+    with pytest.raises(RequestRefused, match="Meta's package and its last pass need"):
+        run(engine(mask_bytes=3 * one_frame // 2), TrackPrompts(("red",)))
+
+
 def test_holes_are_filled_on_images(monkeypatch: pytest.MonkeyPatch) -> None:
     # as transformers starts, without a kernel from the hub: it then leaves masks as they are, silently
     monkeypatch.setattr(modeling_sam3_video, "cv_utils_kernel", None)
@@ -65,10 +84,12 @@ class FakeBuilder(ModuleType):
     def __init__(self, broken: bool = False) -> None:
         super().__init__("sam3.model_builder")
         self.broken, self.built, self.current = broken, [], ["cuda:0"]
+        self.options: list[dict[str, Any]] = []
 
-    def build_sam3_image_model(self, *, device: str, **_: Any) -> Any:
+    def build_sam3_image_model(self, *, device: str, **options: Any) -> Any:
         if self.broken:
             raise RuntimeError("the checkpoint cannot be read")
+        self.options.append(options)
         model = SimpleNamespace(where=self.current[-1] if device == "cuda" else "cpu")
 
         def move(device: str) -> Any:
@@ -80,8 +101,12 @@ class FakeBuilder(ModuleType):
         return model
 
     def build_sam3_video_predictor(self, *, checkpoint_path: Any) -> Any:
-        self.built.append(SimpleNamespace(where=self.current[-1]))
+        self.built.append(SimpleNamespace(where=self.current[-1], model=SimpleNamespace()))
         return self.built[-1]
+
+    def build_sam3_multiplex_video_predictor(self, *, checkpoint_path: Any, **options: Any) -> Any:
+        self.options.append(options)
+        return self.build_sam3_video_predictor(checkpoint_path=checkpoint_path)
 
 
 def install_builder(builder: FakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +135,70 @@ def test_every_model_is_on_the_card_that_is_named_before_the_engine_is_ready(
     install_builder(builder, monkeypatch)
     MetaConcepts(models=MetaModels(MetaSettings(), "cuda:1"))
     assert [model.where for model in builder.built] == ["cuda:1", "cuda:1"]
+
+
+def test_everything_that_upstream_computes_is_on_the_card_that_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    concepts, entered = engine(), [0]
+    places: dict[str, set[bool]] = {}
+
+    @contextmanager
+    def enter(_: MetaModels) -> Iterator[None]:
+        entered[0] += 1
+        yield
+        entered[0] -= 1
+
+    def watch(owner: Any, name: str) -> None:
+        function = getattr(owner, name)
+
+        def run(*given: Any, **named: Any) -> Any:
+            places.setdefault(name, set()).add(entered[0] > 0)
+            return function(*given, **named)
+
+        monkeypatch.setattr(owner, name, run)
+
+    monkeypatch.setattr(MetaModels, "on_device", enter)
+    models = concepts._models
+    watch(models.processor, "set_image_batch")
+    for name in ("forward_grounding", "predict_inst"):
+        watch(models.image, name)
+    for name in ("handle_request", "_outputs"):
+        watch(models.predictor, name)
+    warm_up(concepts)
+    run(concepts, TrackPrompts(("red",), visual_prompts=(TimedPrompt(FIRST + 3, 1, point(GREEN_AT_3)),)))
+    assert len(places) == 5 and set.union(*places.values()) == {True}, places
+
+
+def test_how_to_compute_reaches_the_builders_of_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = FakeBuilder()
+    install_builder(builder, monkeypatch)
+    chosen = MetaSettings(multiplex="m.pt", compile=True, flash_attention=True, max_objects=7)
+    concepts = MetaConcepts(models=MetaModels(chosen, "cuda"))
+    (image, video), plain = builder.options, FakeBuilder()
+    assert image["compile"] is video["compile"] is True
+    assert video["use_fa3"] is video["use_rope_real"] is True and video["max_num_objects"] == 7
+    assert (concepts.info.settings["attention"], concepts.info.settings["compile"]) == ("flash", "default")
+    install_builder(plain, monkeypatch)
+    concepts = MetaConcepts(models=MetaModels(MetaSettings(multiplex="m.pt", flash_attention=False), "cuda"))
+    (image, video) = plain.options
+    assert image["compile"] is video["compile"] is video["use_fa3"] is False
+    assert (concepts.info.settings["attention"], concepts.info.settings["compile"]) == ("sdpa", "off")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_flash_attention_is_used_where_it_is_installed(
+    monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    asked: list[str] = []
+
+    def find(name: str) -> object:
+        asked.append(name)
+        return object() if installed else None
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+    assert MetaSettings().resolve_flash_attention() is installed and asked == ["flash_attn_interface"]
+    assert MetaSettings(flash_attention=not installed).resolve_flash_attention() is not installed
 
 
 def test_a_broken_checkpoint_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

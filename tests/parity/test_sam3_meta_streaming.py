@@ -113,9 +113,9 @@ def test_what_reads_no_further_ends_the_pass_and_the_session() -> None:
 
 
 def test_masks_that_were_handed_out_take_no_memory() -> None:
-    """As many masks as frames fit of two phrases, where only the first one's wait."""
+    """As many masks as frames fit of two phrases, where only the first one's wait, and upstream's bits."""
     one_frame = draw_image().shape[0] * draw_image().shape[1]
-    tight = engine(mask_bytes=(FRAMES + 1) * one_frame)
+    tight = engine(mask_bytes=(FRAMES + 2) * one_frame)
     predictor(tight).model.new_det_thresh = 0.5
     results = list(start(tight, TrackPrompts(("red", "green"))))
     assert all(len(each.objects) == 2 for each in results)

@@ -1,5 +1,6 @@
 """How exactly each precision computes coordinates and boxes, in transformers' own code on RANDOM weights."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.parity.sam3_tiny import BOX, IMAGE, draw_image, tiny_loaded, tiny_mod
 from workers.engines.concepts.sam3.kernels import mask_iou
 from workers.engines.concepts.sam3.settings import Sam3Settings
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.concepts.sam3.transformers_backend.precision import prepare_precision
 from workers.engines.protocols import VisualPrompt
 
 # the side of the real model's input, in whose pixels errors are stated
@@ -51,6 +53,40 @@ def test_position_encodings_are_those_of_float32() -> None:
     for exact, cast, coarse in zip(*encodings.values(), strict=True):
         torch.testing.assert_close(cast, exact, rtol=0, atol=0)
         assert (coarse - exact).abs().max() > 0.01
+
+
+def test_coordinates_are_computed_in_float32_under_autocast() -> None:
+    """The box head's offsets, the boxes of exemplars, and the positions of memories in a video."""
+    engine = make_engine("autocast", tiny_model(SEED, **LIVELY))
+    model = engine._loaded.model
+    computed: dict[str, set[Any]] = {}
+
+    def watch(name: str, module: Any) -> None:
+        module.register_forward_hook(
+            lambda _module, _args, out: computed.setdefault(name, set()).add(out.dtype)
+        )
+
+    detector, memory = model.detector_model, model.tracker_model.memory_encoder
+    watch("offsets", detector.detr_decoder.box_head)
+    watch("boxes", detector.geometry_encoder.boxes_direct_project)
+    watch("memories", memory.position_encoding)
+    handle = engine.embed(IMAGE, "a")
+    engine.ground(handle, ["red disc"])
+    engine.ground_exemplars(handle, [BOX], [1])
+    whole(engine, EVERYTHING, 4)
+    assert computed == {name: {torch.float32} for name in ("offsets", "boxes", "memories")}
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_tf32_is_what_the_profile_says(monkeypatch: pytest.MonkeyPatch, tf32: bool) -> None:
+    """Of a model on a GPU; PyTorch's switches are those of the process."""
+    said: list[str] = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", said.append)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", not tf32)
+    profile = Sam3Settings(profile="exact", tf32=tf32).resolve_profile("cuda")
+    model = SimpleNamespace(device=torch.device("cuda:1"))
+    prepare_precision(model, profile.precision, tf32=profile.tf32)
+    assert said == ["high" if tf32 else "highest"] and torch.backends.cudnn.allow_tf32 is tf32
 
 
 @pytest.mark.parametrize("side", [288])

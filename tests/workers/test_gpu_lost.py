@@ -119,6 +119,37 @@ def test_a_child_whose_gpu_is_lost_ends_so_that_celery_starts_another(
     assert ended == [1]
 
 
+def make_process(describe: Any, wait: Any) -> WorkerProcess:
+    """As much of a process as reports that it is alive."""
+    process = WorkerProcess.__new__(WorkerProcess)
+    process.__dict__.update(
+        _stop=SimpleNamespace(wait=wait),
+        _db=None,
+        _settings=WorkerSettings(worker_id="w"),
+        _runner=SimpleNamespace(stats=SimpleNamespace(describe=describe)),
+        _store=SimpleNamespace(remove_stale_copies=lambda: None),
+    )
+    return process
+
+
+def test_a_report_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that no longer reports is taken for lost, and its jobs are refused."""
+    reports: list[str] = []
+    described = iter([AttributeError("a module without its names"), {}])
+    stops = iter([False, False, True])
+
+    def describe() -> Any:
+        one = next(described)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    monkeypatch.setattr(worker_process, "probe_device", lambda: None)
+    monkeypatch.setattr(worker_process.fleet, "record_seen", lambda _db, name, _stats: reports.append(name))
+    make_process(describe, wait=lambda _: next(stops))._report_alive()
+    assert reports == ["w"]
+
+
 def test_a_process_whose_gpu_no_longer_computes_ends_without_a_job(
     monkeypatch: pytest.MonkeyPatch, ended: list[int]
 ) -> None:
@@ -133,14 +164,7 @@ def test_a_process_whose_gpu_no_longer_computes_ends_without_a_job(
 
     monkeypatch.setattr(worker_process, "probe_device", probe)
     monkeypatch.setattr(worker_process.fleet, "record_seen", lambda _db, name, _stats: reports.append(name))
-    process = WorkerProcess.__new__(WorkerProcess)
-    process.__dict__.update(
-        _stop=SimpleNamespace(wait=lambda _: False),
-        _db=None,
-        _settings=WorkerSettings(worker_id="w"),
-        _runner=SimpleNamespace(stats=SimpleNamespace(describe=dict)),
-        _store=SimpleNamespace(remove_stale_copies=lambda: None),
-    )
+    process = make_process(describe=dict, wait=lambda _: False)
     with pytest.raises(SystemExit):
         process._report_alive()
     # the probe is every half minute, a report every five seconds

@@ -1,120 +1,25 @@
 """`models pull` and `models verify`, with a fake of the hub's client and of the addresses."""
 
-import hashlib
-import io
 import json
 import shutil
 import sys
-import tarfile
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from workers.engines import model_pull, model_sources
+from tests.support.fake_hub import COMMIT, SMALL, FakeHub, call, install_fake_hub
+from workers.engines import model_pull
 from workers.engines.bodies.mhr import assets as mhr
 from workers.engines.model_catalog import TARGETS
 from workers.engines.weights import WeightsMissing
-from workers.models_cli import app
-
-runner = CliRunner()
-COMMIT = "c0ffee" * 6
-REPOSITORIES: dict[str, dict[str, bytes]] = {
-    "facebook/sam3": {
-        "config.json": b"{}",
-        "model.safetensors": b"w" * 5000,
-        "sam3.pt": b"m" * 7000,
-        "README.md": b"not wanted",
-        "pickle.bin": b"not wanted",
-    },
-    "facebook/sam3.1": {"sam3.1_multiplex.pt": b"x" * 900, "config.json": b"of 3.1"},
-    "facebook/sam-3d-objects": {"checkpoints/pipeline.yaml": b"a: 1", "checkpoints/ss.ckpt": b"s" * 3000},
-    "facebook/sam-3d-body-dinov3": {"model.ckpt": b"b" * 4000, "model_config.yaml": b"c: 2"},
-    "Ruicheng/moge-vitl": {"model.pt": b"g" * 2000},
-    "Ruicheng/moge-2-vitl-normal": {"model.pt": b"h" * 2100},
-}
-
-
-class FakeHub:
-    """As much of huggingface_hub as is asked; `breaks_after` interrupts a download, `lies` alters bytes."""
-
-    def __init__(self) -> None:
-        self.downloads: list[str] = []
-        self.breaks_after: int | None = None
-        self.lies = False
-
-    def HfApi(self) -> Any:
-        return SimpleNamespace(model_info=self._describe)
-
-    def _describe(self, repository: str, revision: str | None, files_metadata: bool) -> Any:
-        assert files_metadata
-        if repository not in REPOSITORIES:
-            raise OSError("401: gated repository")
-        siblings = [
-            SimpleNamespace(
-                rfilename=name,
-                size=len(content),
-                lfs=SimpleNamespace(sha256=hashlib.sha256(content).hexdigest()),
-            )
-            for name, content in REPOSITORIES[repository].items()
-        ]
-        return SimpleNamespace(sha=revision or COMMIT, siblings=siblings)
-
-    def snapshot_download(
-        self, repository: str, *, revision: str, allow_patterns: list[str], local_dir: Path
-    ) -> None:
-        for name, content in REPOSITORIES[repository].items():
-            path = Path(local_dir) / name
-            if not any(Path(name).match(pattern) for pattern in allow_patterns) or path.is_file():
-                continue
-            if self.breaks_after is not None and len(self.downloads) >= self.breaks_after:
-                raise ConnectionError("the network is gone")
-            self.downloads.append(f"{repository}/{name}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content[::-1] + b"?" if self.lies else content)
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    fake: Any = FakeHub()
-    monkeypatch.setitem(sys.modules, "huggingface_hub", fake)
-    monkeypatch.setattr(urllib.request, "urlopen", _open)
-    monkeypatch.setattr(model_sources.mhr, "pull", _pull_mhr)
-    chosen: FakeHub = fake
-    return chosen
-
-
-def _open(request: Any, timeout: float) -> Any:
-    url = request.full_url
-    content = b"d" * 1000
-    if "codeload.github.com" in url:
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            entry = tarfile.TarInfo(f"{url.split('/')[4]}-{url.split('/')[-1]}/hubconf.py")
-            entry.size = 4
-            archive.addfile(entry, io.BytesIO(b"a=1\n"))
-        content = packed.getvalue()
-    response: Any = io.BytesIO(content)
-    response.status = 200
-    return response
-
-
-def _pull_mhr(folder: Path, _source: str | None) -> dict[str, str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    hashes = {}
-    for name in mhr.REQUIRED:
-        (folder / name).write_text(name)
-        hashes[name] = mhr.hash_file(folder / name)
-    (folder / mhr.RECORD).write_text(json.dumps({"files": hashes}))
-    return hashes
-
-
-def call(*arguments: object) -> Any:
-    return runner.invoke(app, [str(each) for each in arguments])
+    return install_fake_hub(monkeypatch)
 
 
 def list_files(folder: Path) -> set[str]:
@@ -177,10 +82,28 @@ def test_an_interrupted_pull_goes_on(hub: FakeHub, tmp_path: Path) -> None:
     assert len(hub.downloads) == len(set(hub.downloads)) == 3
 
 
-def test_bytes_other_than_the_source_states_are_refused(hub: FakeHub, tmp_path: Path) -> None:
-    hub.lies = True
+@pytest.mark.parametrize(
+    ("alter", "said"),
+    [
+        # as many bytes, but others, in the large files
+        (lambda content: b"?" * len(content) if len(content) > SMALL else content, "has sha256"),
+        (lambda content: content + b"?" if len(content) <= SMALL else content, "bytes, its source states"),
+    ],
+)
+def test_bytes_other_than_the_source_states_are_refused(
+    hub: FakeHub, tmp_path: Path, alter: Callable[[bytes], bytes], said: str
+) -> None:
+    hub.alter = alter
     refused = call("pull", "sam3", tmp_path / "out", "--accept-licence")
-    assert refused.exit_code == 1 and "its source states" in refused.output
+    assert refused.exit_code == 1 and said in refused.output and "its source states" in refused.output
+
+
+def test_bytes_that_changed_since_the_first_pull_are_refused(hub: FakeHub, tmp_path: Path) -> None:
+    """Of a file of which nobody states a hash."""
+    call("pull", "sam3d_objects", tmp_path, "--accept-licence")
+    (tmp_path / "torch/hub/checkpoints/dinov2_vitl14_reg4_pretrain.pth").write_bytes(b"e" * 1000)
+    refused = call("pull", "sam3d_objects", tmp_path)
+    assert refused.exit_code == 1 and "is not what was pulled before" in refused.output
 
 
 def test_a_file_that_changed_or_is_gone_is_reported(hub: FakeHub, tmp_path: Path) -> None:
@@ -243,10 +166,82 @@ def test_modelscope_is_a_source(hub: FakeHub, tmp_path: Path, monkeypatch: pytes
     assert done.exit_code == 0 and asked == ["facebook/sam3"] and NEEDED["sam3"] <= list_files(tmp_path)
 
 
-def test_what_the_hub_refuses_names_the_gate(hub: FakeHub, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.delitem(REPOSITORIES, "facebook/sam3")
+def test_modelscope_gives_the_gated_repository_and_the_hub_the_others(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def snapshot_download(name: str, local_dir: str, allow_patterns: list[str]) -> None:
+        asked.append(name)
+        repository = "facebook/sam-3d-objects"
+        hub.snapshot_download(
+            repository, revision="", allow_patterns=allow_patterns, local_dir=Path(local_dir)
+        )
+
+    fake: Any = SimpleNamespace(snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "modelscope", fake)
+    done = call("pull", "sam3d_objects", tmp_path, "--accept-licence", "--source", "modelscope:me/objects")
+    assert done.exit_code == 0 and asked == ["me/objects"]
+    assert NEEDED["sam3d_objects"] <= list_files(tmp_path)
+
+
+class GatedRepoError(OSError):
+    """As the hub's client names it; the answer's status tells a missing token from one without access."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"{status} Client Error.")
+        self.response = SimpleNamespace(status_code=status)
+
+
+class HfHubHTTPError(GatedRepoError):
+    """As the hub's client names other errors."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (GatedRepoError(401), "is gated: get access on https://huggingface.co/facebook/sam3"),
+        (GatedRepoError(403), "the account of HF_TOKEN has no access"),
+        (HfHubHTTPError(401), "is the token whole"),
+        (ConnectionError("the network is gone"), "the network is gone"),
+    ],
+    ids=["no-token", "no-access", "wrong-token", "no-network"],
+)
+def test_what_the_hub_refuses_says_what_to_do(
+    hub: FakeHub, tmp_path: Path, monkeypatch: Any, error: Exception, said: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(hub, "snapshot_download", refuse)
     refused = call("pull", "sam3", tmp_path, "--accept-licence")
-    assert refused.exit_code == 1 and "HF_TOKEN" in refused.output and "gated" in refused.output
+    assert refused.exit_code == 1 and said in refused.output and "--source" in refused.output
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_copy_that_is_damaged_or_not_whole_is_refused(tmp_path: Path) -> None:
+    pulled = tmp_path / "pulled"
+    call("pull", "sam3d_objects", pulled, "--accept-licence")
+    # of the same size, as a bad disk leaves it
+    (pulled / "checkpoints/ss.ckpt").write_bytes(b"t" * 3000)
+    damaged = copy_from(str, pulled, tmp_path / "a")
+    assert damaged.exit_code == 1 and "its source states" in damaged.output
+    (pulled / "checkpoints/ss.ckpt").unlink()
+    lacking = copy_from(str, pulled, tmp_path / "b")
+    assert lacking.exit_code == 1 and "lacks checkpoints/ss.ckpt" in lacking.output
+    # what somebody downloaded by hand has no record, and mostly the gated repository alone
+    (pulled / "weights.json").unlink()
+    shutil.rmtree(pulled / "torch")
+    by_hand = copy_from(str, pulled, tmp_path / "c")
+    assert by_hand.exit_code == 1 and "no facebookresearch/dinov2" in by_hand.output
+    assert "Ruicheng" not in by_hand.output and not (tmp_path / "c" / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_copy_keeps_the_commits_of_what_was_pulled(tmp_path: Path) -> None:
+    call("pull", "sam3", tmp_path / "pulled", "--accept-licence")
+    call("pull", "sam3", tmp_path / "out", "--accept-licence", "--source", tmp_path / "pulled")
+    assert model_pull.read_record(tmp_path / "out").revisions == {"facebook/sam3": COMMIT}  # type: ignore[union-attr]
 
 
 def test_a_second_pull_takes_the_commit_of_the_first(hub: FakeHub, tmp_path: Path) -> None:

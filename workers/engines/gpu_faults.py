@@ -59,8 +59,7 @@ def is_child_lost(error: BaseException) -> bool:
 
 def release_memory() -> None:
     """Return what torch keeps for later to the GPU; nothing where this process has not imported torch."""
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch := _find_torch_on_gpu():
         torch.cuda.empty_cache()
 
 
@@ -69,8 +68,8 @@ def measure_memory() -> dict[str, int] | None:
 
     `peak` is the most that was allocated since the last call. None where torch uses no GPU.
     """
-    torch: Any = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available() or not torch.cuda.is_initialized():
+    torch = _find_torch_on_gpu()
+    if torch is None:
         return None
     measured = {
         "allocated": int(torch.cuda.memory_allocated()),
@@ -83,8 +82,7 @@ def measure_memory() -> dict[str, int] | None:
 
 def synchronize() -> None:
     """Wait for the GPU, so that an error of its kernels is raised here; nothing where torch uses none."""
-    torch: Any = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch := _find_torch_on_gpu():
         torch.cuda.synchronize()
 
 
@@ -93,8 +91,8 @@ def probe_device() -> None:
 
     Nothing happens where torch is not imported or has not touched a GPU: a probe must not start a context.
     """
-    torch: Any = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    torch = _find_torch_on_gpu()
+    if torch is None:
         return
     for index in range(torch.cuda.device_count()):
         if not torch.cuda.memory_reserved(index):
@@ -107,6 +105,15 @@ def probe_device() -> None:
             raise DeviceLost(f"cuda:{index} runs no kernel any longer: {error}") from error
         if total != 28.0:
             raise DeviceLost(f"cuda:{index} computes wrongly: the sum of 0 to 7 was {total}")
+
+
+def _find_torch_on_gpu() -> Any:
+    """torch, where this process has imported it and it holds a GPU; else None."""
+    torch: Any = sys.modules.get("torch")
+    # another thread may be importing it: until that has ended, names are missing
+    if torch is None or getattr(getattr(torch, "__spec__", None), "_initializing", False):
+        return None
+    return torch if torch.cuda.is_initialized() else None
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

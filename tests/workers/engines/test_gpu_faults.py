@@ -1,6 +1,9 @@
 """What a GPU's errors mean: torch's and CUDA's own texts, by the names of their classes."""
 
 import sys
+import threading
+from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +13,10 @@ from workers.engines.gpu_faults import (
     is_child_lost,
     is_device_lost,
     is_out_of_memory,
+    measure_memory,
     probe_device,
+    release_memory,
+    synchronize,
 )
 from workers.engines.host.errors import HostCrashed, HostRefused
 
@@ -105,3 +111,38 @@ def test_a_probe_runs_a_kernel_only_where_a_gpu_is_in_use(monkeypatch: pytest.Mo
     cuda.is_initialized = lambda: False
     probe_device()
     assert len(ran) == 3
+
+
+# tells the test that its import has begun, and goes on when the test says so
+SLOW_TORCH = """
+import sys
+sys.importing.set()
+assert sys.may_go_on.wait(20)
+class cuda:
+    is_initialized = staticmethod(lambda: False)
+"""
+
+
+def test_torch_that_another_thread_is_importing_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module is in sys.modules before its names are there; whoever reports meanwhile must not fail."""
+    (tmp_path / "torch.py").write_text(SLOW_TORCH)
+    monkeypatch.syspath_prepend(tmp_path)
+    # the real one comes back after the test, where it was imported before
+    monkeypatch.setitem(sys.modules, "torch", None)
+    del sys.modules["torch"]
+    importing, may_go_on = threading.Event(), threading.Event()
+    monkeypatch.setattr(sys, "importing", importing, raising=False)
+    monkeypatch.setattr(sys, "may_go_on", may_go_on, raising=False)
+    thread = threading.Thread(target=import_module, args=("torch",))
+    thread.start()
+    try:
+        assert importing.wait(20) and "torch" in sys.modules
+        assert measure_memory() is None
+        for ask in (probe_device, release_memory, synchronize):
+            ask()
+    finally:
+        may_go_on.set()
+        thread.join()
+    assert measure_memory() is None

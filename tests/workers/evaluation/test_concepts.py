@@ -48,6 +48,10 @@ def test_gold_gates_by_presence(tmp_path: Path) -> None:
     # a detection of low score is none
     weak = {**answers, 10: {**answers[10], "dog": [(0.4, draw_box(SIZE, 0, 0, 9, 9))]}}
     assert run_gold(tmp_path, weak, "weak").scores["cgF1"] == pytest.approx(1, abs=EXACT)
+    # whatever the engine is asked for
+    benchmark = load_benchmark("sa-co-gold", tmp_path, split="crowded", changes=["threshold=0.1"])
+    report = run_evaluation(benchmark, OracleConcepts(weak), tmp_path / "asked")
+    assert report.scores["cgF1"] == pytest.approx(1, abs=EXACT)
 
 
 def test_gold_takes_the_most_favourable_annotator(tmp_path: Path) -> None:

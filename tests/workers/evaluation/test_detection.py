@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.evaluation_sets import SIZE, draw_coco, draw_lvis
-from tests.support.oracle_engines import OracleConcepts, draw_box, shift_answers
+from tests.support.oracle_engines import Answers, Mask, OracleConcepts, draw_box, shift_answers
 from workers.evaluation.catalog import load_benchmark
 from workers.evaluation.errors import LayoutError, SettingError
 from workers.evaluation.orchestration import run_evaluation
@@ -27,6 +27,29 @@ def test_a_perfect_oracle_scores_one_and_a_shifted_one_what_its_overlap_says(tmp
     assert shifted.scores["mask_AP"] == pytest.approx((0.7 + 0.4) / 2, abs=1e-9)
     assert shifted.scores["box_AP"] == pytest.approx((0.7 + 0.4) / 2, abs=1e-9)
     assert shifted.scores["mask_AP50"] == 1.0 and shifted.scores["mask_AP75"] == 0.5
+
+
+def test_masks_and_boxes_are_judged_apart(tmp_path: Path) -> None:
+    answers = draw_coco(tmp_path)
+    cut: dict[int, Answers] = {
+        mark: {
+            phrase: [(score, cut_corner(mask)) for score, mask in found] for phrase, found in known.items()
+        }
+        for mark, known in answers.items()
+    }
+    scores = run_evaluation(load_benchmark("coco", tmp_path), OracleConcepts(cut), tmp_path / "cut").scores
+    # without 0.4 x 0.8 of it in one corner a rectangle has the same box, and an IoU of 0.68: right at 0.5 to
+    # 0.65
+    assert scores["box_AP"] == 1.0 and scores["mask_AP50"] == 1.0
+    assert scores["mask_AP"] == pytest.approx(0.4) and scores["mask_AP75"] == 0
+
+
+def cut_corner(mask: Mask) -> Mask:
+    y, x = np.nonzero(mask)
+    kept = np.zeros_like(mask)
+    right, low = (x - x.min()) / (np.ptp(x) + 1) >= 0.6, (y - y.min()) / (np.ptp(y) + 1) >= 0.2
+    kept[y, x] = ~(right & low)
+    return kept
 
 
 def test_a_refused_phrase_counts_as_nothing_found(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from service.main import SUMMARIES
 from tests.support.evaluation_sets import draw_coco, draw_davis, draw_video
 from tests.support.oracle_engines import OracleConcepts, describe_oracle
+from workers.engines.registry import SUITES
 from workers.evaluation import orchestration, runner
 from workers.evaluation.catalog import TARGETS, load_benchmark
 from workers.evaluation.command import evaluate
@@ -182,7 +183,24 @@ def test_help_states_the_settings_of_a_benchmark(name: str) -> None:
     """Every one with its default: what changes nothing is taken, and there are no others."""
     target = TARGETS[name]
     settings = getattr(import_module(target.module), target.settings)()
-    assert change_settings(settings, target.defaults) == settings
+    assert change_settings(settings, tuple(target.defaults)) == settings
     assert {each.partition("=")[0] for each in target.defaults} == {each.name for each in fields(settings)}
-    text = " ".join((build_command("eval", evaluate).help or "").split())
-    assert f"{name}: {target.summary}. Settings: {', '.join(target.defaults)}." in text
+    explained, text = target.explain(), " ".join((build_command("eval", evaluate).help or "").split())
+    assert f" {name}: {explained}" in text
+    assert all(f"{default} ({meaning})" in explained for default, meaning in target.defaults.items())
+    assert getattr(import_module(target.module), target.benchmark).kind == target.kind
+    assert f"an engine for {target.kind}. Split {target.split}. --data has {target.files}." in explained
+
+
+def test_help_shows_commands_that_can_be_typed() -> None:
+    lines = (build_command("eval", evaluate).help or "").splitlines()
+    examples = [line.split() for line in lines if line.strip().startswith("maquette-server eval ")]
+    assert len(examples) == 4
+    for words in examples:
+        options = dict(zip(words[3::2], words[4::2], strict=True))
+        target, suite = TARGETS[words[2]], options.pop("--engine", "default")
+        assert target.kind in SUITES[suite] and {"--data", "--out"} <= set(options)
+        assert set(options) <= {"--data", "--out", "--limit", "--shard", "--setting"}
+        if "--setting" in options:
+            settings = getattr(import_module(target.module), target.settings)()
+            assert change_settings(settings, [options["--setting"]]) != settings

@@ -69,6 +69,22 @@ def test_small_jobs_do_not_overtake_a_large_one_for_ever() -> None:
     assert order == ["large", "small"]
 
 
+def test_nobody_joins_a_job_that_works_alone() -> None:
+    admission, order, waited = Admission(100), [], threading.Event()
+
+    def work() -> None:
+        with admission.admit(1, never):
+            order.append("other")
+
+    with ThreadPoolExecutor(1) as threads:
+        with admission.admit(1, never, alone=True):
+            other = threads.submit(work)
+            waited.wait(0.1)
+            order.append("alone")
+        other.result(5)
+    assert order == ["alone", "other"]
+
+
 def test_a_job_that_waits_can_be_stopped() -> None:
     admission = Admission(100)
 

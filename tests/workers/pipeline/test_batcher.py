@@ -101,9 +101,9 @@ def test_a_batch_that_needs_too_much_memory_is_halved_from_then_on(
     threads: ThreadPoolExecutor, batcher: Batcher
 ) -> None:
     gate = Gate(OutOfMemoryError, most=4)
-    calls = start_batch(threads, batcher, gate, range(1, 13))
-    assert [call.result(10) for call in calls] == [2 * n for n in range(1, 13)]
-    assert [len(batch) for batch in gate.batches] == [1, 8, 4, 4, 4]
+    calls = start_batch(threads, batcher, gate, range(1, 16))
+    assert [call.result(10) for call in calls] == [2 * n for n in range(1, 16)]
+    assert [len(batch) for batch in gate.batches] == [1, 8, 4, 4, 4, 3]
 
 
 def test_a_lost_gpu_is_not_asked_again(threads: ThreadPoolExecutor, batcher: Batcher) -> None:
@@ -116,6 +116,24 @@ def test_a_lost_gpu_is_not_asked_again(threads: ThreadPoolExecutor, batcher: Bat
         with pytest.raises(AcceleratorError):
             call.result(10)
     assert len(gate.batches) == 2
+
+
+def test_what_a_kernel_reports_late_is_its_own_batchs_error(
+    threads: ThreadPoolExecutor, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU answers before it has computed: its error comes at the next call, which may be another job's."""
+    gate = Gate()
+    gate.open.set()
+    errors = [RuntimeError("CUDA error: an illegal memory access was encountered")]
+
+    def raise_late() -> None:
+        if gate.batches[-1] == [1] and errors:
+            raise errors.pop()
+
+    monkeypatch.setattr("workers.pipeline.batcher.synchronize", raise_late)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        threads.submit(batcher.call, gate.operation, 1, lambda: None).result(10)
+    assert threads.submit(batcher.call, gate.operation, 2, lambda: None).result(10) == 4
 
 
 def test_equal_keys_are_computed_once(threads: ThreadPoolExecutor, batcher: Batcher) -> None:
@@ -158,6 +176,22 @@ def test_a_job_that_is_alone_waits_for_nobody(threads: ThreadPoolExecutor) -> No
         # the other job has ended: nobody else can join
         assert waiting.result(10) == 8
     patient.close()
+
+
+def test_a_batch_closes_when_it_is_full_or_its_time_is_up(threads: ThreadPoolExecutor) -> None:
+    """Three jobs run, so that a batch of one or two waits for the others."""
+    gate = Gate()
+    gate.open.set()
+    for most, seconds, items in ((2, 60, [1, 2]), (8, 0.05, [3])):
+        batcher = Batcher(batch=most, wait_seconds=seconds)
+        with batcher.job(), batcher.job(), batcher.job():
+            calls = []
+            for item in items:
+                assert not any(call.done() for call in calls)
+                calls.append(threads.submit(batcher.call, gate.operation, item, lambda: None))
+            assert [call.result(10) for call in calls] == [2 * item for item in items]
+        batcher.close()
+    assert gate.batches in ([[1, 2], [3]], [[2, 1], [3]])
 
 
 def test_operations_do_not_mix(threads: ThreadPoolExecutor, batcher: Batcher) -> None:

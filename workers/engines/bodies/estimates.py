@@ -30,9 +30,12 @@ LOW_CONFIDENCE = 0.6
 
 
 def estimate_body(
-    person: PersonObservation, fit: BodyFit, skinner: Skinner, alone: Resolution
+    person: PersonObservation, fit: BodyFit, skinner: Skinner, alone: Resolution, *, turned: bool = False
 ) -> BodyEstimate:
-    """The estimate of one person in the camera frame, with its flags; `alone` is the fit to landmarks."""
+    """The estimate of one person in the camera frame, with its flags; `alone` is the fit to landmarks.
+
+    `turned` is whether the person may as well face the other way.
+    """
     observed, camera = person.landmarks, person.landmarks.camera
     curls = np.where(np.isfinite(person.curls), person.curls, RELAXED_CURL)
     rig = skinner.rig(fit.state, curls)
@@ -44,6 +47,7 @@ def estimate_body(
     shape = kinematics.coefficients(fit.state.shape)
     model = kinematics.skeleton.model
     confidence = rate_fit(person, fit, alone)
+    ambiguous = sorted({*alone.ambiguous, *(("trunk",) if turned else ())})
     return BodyEstimate(
         rig=rig,
         vertices=vertices,
@@ -65,8 +69,8 @@ def estimate_body(
         scale_source="prior",
         confidence=confidence,
         reprojection_error=pixels,
-        flags=_find_flags(person, fit, alone, confidence, vertices),
-        ambiguous_limbs=alone.ambiguous,
+        flags=_find_flags(person, fit, bool(ambiguous), confidence, vertices),
+        ambiguous_limbs=tuple(ambiguous),
         hands=(name_hand(person.curls[0]), name_hand(person.curls[1])),
     )
 
@@ -109,7 +113,7 @@ def measure_height(rig: Rig) -> float:
 
 
 def _find_flags(
-    person: PersonObservation, fit: BodyFit, alone: Resolution, certainty: float, vertices: Floats
+    person: PersonObservation, fit: BodyFit, is_ambiguous: bool, certainty: float, vertices: Floats
 ) -> tuple[str, ...]:
     camera, confidence = person.landmarks.camera, person.landmarks.confidence[BODY]
     flags = ["default_engine", "scale_not_metric"]
@@ -124,7 +128,7 @@ def _find_flags(
         flags.append("truncated")
     if fit.error > HIGH_ERROR:
         flags.append("high_reprojection_error")
-    if alone.ambiguous:
+    if is_ambiguous:
         flags.append("depth_ambiguous")
     if certainty < LOW_CONFIDENCE:
         flags.append("low_confidence")

@@ -149,11 +149,17 @@ class BodyFitter:
                 break
         return self._finish(state, posed, observed, cost, steps)
 
-    def rate(self, state: BodyState, observed: LandmarkObservation, prior: FitPrior) -> float:
+    def rate(
+        self,
+        state: BodyState,
+        observed: LandmarkObservation,
+        prior: FitPrior,
+        extra: Extra | None = None,
+    ) -> float:
         """The cost of a state as it is, without any step."""
         posed = self.kinematics.pose(state)
         scale = observed.pixels_per_metre(posed.landmarks[:, 2])
-        return self._evaluate(state, posed, observed, prior, scale, None)[2]
+        return self._evaluate(state, posed, observed, prior, scale, extra)[2]
 
     def _finish(
         self, state: BodyState, posed: PosedSkeleton, observed: LandmarkObservation, cost: float, steps: int

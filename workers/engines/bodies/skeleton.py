@@ -85,6 +85,15 @@ class Skeleton:
         offsets[0] = 0.0
         return offsets, rest.landmarks - places[self.riders]
 
+    def find_partners(self) -> list[int]:
+        """For each fitted joint the one of the other side, itself where it has no side."""
+        names = [self.model.joint_names[j] for j in self.joints]
+        swapped = {"L": "R", "R": "L"}
+        return [
+            names.index(name[:-1] + swapped[name[-1]]) if name[-2:] in ("_L", "_R") else m
+            for m, name in enumerate(names)
+        ]
+
     def relaxed_rotations(self) -> Floats:
         """Rotation vectors (M, 3) of the relaxed pose in rest axes."""
         vectors: Floats = np.einsum("mab,ma->mb", self.frames, self.relaxed)

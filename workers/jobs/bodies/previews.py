@@ -16,7 +16,7 @@ from workers.engines.protocols import BodyEstimate, Rgb
 from workers.formats.images import shrink_image
 from workers.formats.overlay import object_color
 from workers.geometry.cameras import Camera
-from workers.geometry.mesh_renderer import render_mesh
+from workers.geometry.mesh_renderer import render_mesh, silhouette
 from workers.jobs.bodies.ground.plane import Ground
 
 Floats = NDArray[np.float64]
@@ -189,8 +189,7 @@ def _draw_meshes(canvas: Rgb, bodies: Sequence[PosedBody], camera: Camera, opaci
 
 def _draw_shadow(canvas: Rgb, flat: Floats, faces: NDArray[np.int64], camera: Camera) -> None:
     """What a body covers of the floor, seen straight from above: the shadow of one that floats is off it."""
-    corners = np.round(camera.project(flat)[faces]).astype(np.int32)
-    cv2.fillPoly(canvas, list(corners), SHADOW)
+    canvas[silhouette(flat, faces, camera)] = SHADOW
 
 
 def _label(panel: Rgb, text: str, scale: float) -> Rgb:

@@ -54,12 +54,13 @@ EVERYTHING = draw_box(0, 0, 240, 320)
     ("hides", "unsure", "verdict"),
     [
         (draw_box(0, 0, 0, 0), range(0), "whole"),
-        (draw_box(60, 170, 180, 320), LEGS, "whole"),
+        (draw_box(110, 100, 130, 120), range(0), "whole"),
+        (draw_box(60, 170, 180, 320), LEGS, "hidden"),
         (draw_box(0, 85, 240, 320), range(13, 33), "hidden"),
         (draw_box(0, 0, 240, 155), range(25), "hidden"),
         (draw_box(0, 0, 140, 320), [*range(2, 33, 2), 23], "hidden"),
     ],
-    ids=["nothing", "chair", "desk", "curtain above", "door"],
+    ids=["nothing", "badge", "chair", "desk", "curtain above", "door"],
 )
 def test_what_something_in_front_leaves_is_no_other_mask(
     hides: NDArray[np.bool_], unsure: Sequence[int], verdict: str

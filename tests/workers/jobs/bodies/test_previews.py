@@ -65,6 +65,15 @@ def test_the_shadow_shows_who_floats(lift: float) -> None:
     assert gap == pytest.approx(lift, abs=0.05)
 
 
+def test_a_shadow_has_no_holes_where_parts_lie_over_each_other() -> None:
+    # top and bottom of the box cast the same shadow
+    side, _, _ = render([make_box(0.0, 0.2, 5.0, height=0.1)], Ground(LEVEL, -1.0))
+    # without the texts, whose edges are grey, too
+    rows, columns = np.nonzero((side[100:, 100:] == SHADOW).all(axis=2))
+    # the floor's lines cross it: 0.78 of the area about it
+    assert len(rows) > 0.6 * (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+
+
 def test_nearer_people_are_to_the_left_from_the_side_and_below_from_above() -> None:
     near, far = make_box(-0.5, 1.0, 4.0, 0), make_box(0.5, 1.0, 7.0, 1)
     for ground in (None, Ground(LEVEL, -1.0)):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.bodies.facing import may_face_away
 from workers.engines.bodies.fit import BodyFit, BodyFitter, FitPrior
 from workers.engines.bodies.group.cues import CueReader, PersonCue
 from workers.engines.bodies.group.floor_search import MIN_DROP, FloorSolution, find_floor, measure_lean
@@ -38,12 +39,16 @@ FLOOR_SIZE, KNOWN_SIZE = 0.8, 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GroupedPerson:
-    """A person of a group: the fit, and by how much it grows about the camera's centre to stand."""
+    """A person of a group: the fit, and by how much it grows about the camera's centre to stand.
+
+    `turned` is whether the person may as well face the other way.
+    """
 
     fit: BodyFit
     scale: float
     grounded: bool | None
     height_range: tuple[float, float]
+    turned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,7 +96,11 @@ class GroupSolver:
             self._stand(person, fit, cue, floor, k)
             for k, (person, fit, cue) in enumerate(zip(upright, fits, cues, strict=True))
         ]
-        group = self._finish(floor, cues, stood)
+        turned = [
+            self._may_face_away(person, fit, cue, floor, k)
+            for k, (person, fit, cue) in enumerate(zip(upright, stood, cues, strict=True))
+        ]
+        group = self._finish(floor, cues, stood, turned)
         return replace(group, contradicted=gravity is not None and is_contradicted(floor.up, cues))
 
     def _agrees(self, refined: BodyFit, alone: BodyFit) -> bool:
@@ -125,6 +134,12 @@ class GroupSolver:
             person.landmarks, prior=prior, initial=state, extra=ground, max_steps=STEPS_ON_FLOOR
         )
 
+    def _may_face_away(
+        self, person: PersonObservation, fit: BodyFit, cue: PersonCue, floor: FloorSolution, k: int
+    ) -> bool:
+        prior, ground = self._expect(fit, cue, floor, k)
+        return may_face_away(self._fitter, fit.state, person.landmarks, prior, ground)
+
     def _expect(
         self, fit: BodyFit, cue: PersonCue, floor: FloorSolution, k: int
     ) -> tuple[FitPrior, GroundTerm | None]:
@@ -145,7 +160,11 @@ class GroupSolver:
         return prior, GroundTerm(self._fitter.kinematics, floor.up, floor.offset, straightness=straight)
 
     def _finish(
-        self, floor: FloorSolution, cues: Sequence[PersonCue], fits: Sequence[BodyFit]
+        self,
+        floor: FloorSolution,
+        cues: Sequence[PersonCue],
+        fits: Sequence[BodyFit],
+        turned: Sequence[bool],
     ) -> GroupSolution:
         """Scale everyone who stands exactly onto the floor."""
         people = []
@@ -154,5 +173,13 @@ class GroupSolver:
             if stands and floor.offset is not None:
                 drop = -float((self._reader.place_soles(fit, cue.feet) @ floor.up).min())
                 scale = floor.offset / drop if drop > MIN_DROP else 1.0
-            people.append(GroupedPerson(fit=fit, scale=scale, grounded=stands, height_range=floor.ranges[k]))
+            people.append(
+                GroupedPerson(
+                    fit=fit,
+                    scale=scale,
+                    grounded=stands,
+                    height_range=floor.ranges[k],
+                    turned=turned[k],
+                )
+            )
         return GroupSolution(up=floor.up, offset=floor.offset, people=tuple(people))

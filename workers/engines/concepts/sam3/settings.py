@@ -158,7 +158,8 @@ class MetaSettings(BackendSettings):
     max_frames: int = 600
     """Longest video, because Meta's session holds all of its frames at once."""
     mask_bytes: int = 16 * 2**30
-    """Most memory for the masks of a video, which are held until its last pass; more is `video_too_long`."""
+    """Most memory of the machine for the masks of a video: those that wait for the last pass, and as bits
+    those that Meta's session keeps for corrections; more is `video_too_long`."""
     compile: bool = False
     """Compile the models with `torch.compile`; the first pictures then take minutes."""
     flash_attention: bool | None = None

@@ -17,6 +17,7 @@ from maquette.contract import Problem
 from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.meta_backend.sessions import count_offloaded_bytes, offload_masks
 from workers.engines.concepts.sam3.preprocess import to_point_tokens
 from workers.engines.concepts.sam3.tokenizer import VISUAL_PHRASE
 from workers.engines.concepts.visual_prompts import parse_prompt
@@ -202,9 +203,11 @@ class ClipRun:
 
     def _add_prompt(self, place: int, threshold: float | None = None, **request: Any) -> Any:
         with self._predictor(threshold) as predictor:
-            return predictor.handle_request(
+            answer = predictor.handle_request(
                 {"type": "add_prompt", "session_id": self._session, "frame_index": place, **request}
             )
+            offload_masks(predictor, self._session, place)
+        return answer
 
     def _propagate(
         self,
@@ -234,8 +237,9 @@ class ClipRun:
                 # the model is shared: it has this pass's threshold only while it works for it
                 with self._predictor(threshold):
                     answer = next(answers, None)
-                if answer is None:
-                    return
+                    if answer is None:
+                        return
+                    offload_masks(predictor, self._session, answer["frame_index"])
                 self._store(masks, answer, first)
                 stored.add(answer["frame_index"])
                 while final in stored:
@@ -253,10 +257,10 @@ class ClipRun:
             if np.any(mask)
         }
         self._free_bytes -= _count_bytes(masks[place])
-        if self._free_bytes < 0:
+        if self._free_bytes < count_offloaded_bytes(self._models.predictor, self._session):
             gib = self._models.settings.mask_bytes / 2**30
             detail = (
-                f"the masks of this video that wait for the last pass of Meta's package take more than "
+                f"the masks of this video that Meta's package and its last pass need take more than "
                 f"{gib:.3g} GiB: track fewer objects, a smaller or a shorter video, or use the other backend"
             )
             raise RequestRefused(Problem.from_code("video_too_long", 422, detail))
