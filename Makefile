@@ -16,6 +16,9 @@ export PYTHONDONTWRITEBYTECODE :=
 PARALLEL := -n $(shell expr \( $$(nproc) \* 3 + 1 \) / 2) --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 SLOW_FOLDERS := acceptance chaos parity workers/jobs
 
+# torch of PyPI, which is built for CUDA
+GPU := .venv-gpu
+GPU_STAMP := $(GPU)/.installed
 SAM3 := .venv-sam3
 SAM3_STAMP := $(SAM3)/.installed
 # Python 3.12 or newer, as lerobot needs it
@@ -35,7 +38,7 @@ RUN_WEB := PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/web
 WEB_INPUTS := clients/package-lock.json docs/openapi.json docs/reference/problem-codes.md $(shell find clients/web clients/typescript/src -type f \
 	-not -path '*/node_modules/*' -not -path 'clients/web/tests/*' 2>/dev/null)
 
-.PHONY: setup dev demo up page web web-dev web-check web-test web-test-slow web-bench web-figures check test linted test-chaos test-sam3 test-train \
+.PHONY: bench-gpu setup dev demo up page web web-dev web-check web-test web-test-slow web-bench web-figures check test linted test-chaos test-sam3 test-train \
 	lint types style imports generate openapi clean
 
 setup: $(STAMP)
@@ -143,6 +146,16 @@ test-sam3: dev $(SAM3_STAMP)
 		$(SAM3)/bin/python -m pytest tests/parity/test_sam3_meta_parity.py tests/parity/test_sam3_meta_images.py \
 		tests/parity/test_sam3d_*_upstream.py
 
+# docs/gpu.md, measured anew on a machine with a GPU
+$(GPU_STAMP): $(INPUTS)
+	test -x $(GPU)/bin/python || $(PYTHON) -m venv $(GPU)
+	$(GPU)/bin/python -m pip --disable-pip-version-check install --quiet -e clients/python -e ".[workers,raster,sam3]" litserve
+	$(GPU)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps open_clip_torch==3.3.0
+	touch $@
+
+bench-gpu: $(GPU_STAMP)
+	$(GPU)/bin/python -m bench run gpu.all --page docs/gpu.md
+
 # models trained through the formats' own loaders, in an environment of its own: by hand, because it is large
 # the service is not installed there: exporters and readers run from the sources
 $(TRAIN_STAMP): $(TRAIN_TESTS)/requirements.txt $(INPUTS)
@@ -182,4 +195,4 @@ openapi: dev web-dev
 	PATH="$(NODE):$$PATH" $(NPM) run --silent --prefix clients/typescript generate
 
 clean:
-	rm -rf $(VENV) $(SAM3) $(TRAIN) demo-output .maquette clients/node_modules service/page
+	rm -rf $(VENV) $(SAM3) $(TRAIN) $(GPU) demo-output .maquette clients/node_modules service/page

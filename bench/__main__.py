@@ -40,7 +40,10 @@ def list_benches() -> None:
 
 def run_bench(name: str, arguments: Sequence[str]) -> None:
     """Run a bench with the options in `arguments`, and write its report."""
-    module = importlib.import_module(f"bench.{name}")
+    try:
+        module = importlib.import_module(f"bench.{name}")
+    except ImportError as error:
+        raise SystemExit(f"{name} does not run here: {error} (bench/README.md has what it needs)") from None
     parser = argparse.ArgumentParser(
         prog=f"python -m bench run {name}",
         description=module.__doc__,

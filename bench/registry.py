@@ -30,6 +30,7 @@ BENCHES = (
     Bench("concepts.scene_over_http", "the same through the SDK and HTTP"),
     Bench("concepts.tracking", "quality and speed of the default tracker on rendered clips"),
     Bench("datasets.captions", "captions against ground truth: true ones kept, wrong ones refused"),
+    Bench("datasets.earlier_clips", "cost of taking over the clips of an earlier version, by their number"),
     Bench("datasets.exports", "memory and time of exports by the number of clips and of threads"),
     Bench("datasets.fifty_videos", "a dataset of fifty rendered videos with the default engines"),
     Bench("datasets.finishing", "memory of a job from the records of its clips to its version"),

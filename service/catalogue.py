@@ -8,7 +8,7 @@ SAM_LICENCE = "SAM License (gated weights)"
 
 def _explain(engine: str) -> dict[str, str]:
     """What is missing for an engine, with the command that adds it."""
-    pull = f"HF_TOKEN=hf_… docker compose run --rm -e HF_TOKEN pull-models {engine} --accept-licence"
+    pull = f"HF_TOKEN=hf_… docker compose run --build --rm pull-models {engine}"
     worker = f"docker compose --profile gpu up --build --detach worker-{engine.replace('_', '-')}"
     return {"weights": pull, "worker": worker}
 

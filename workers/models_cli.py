@@ -10,7 +10,8 @@ import typer
 from maquette.plain_text import print_line
 
 from workers.engines.model_catalog import TARGETS
-from workers.engines.model_pull import RECORD, LicenceNotAccepted, pull_target, verify_folder
+from workers.engines.model_pull import LicenceNotAccepted, pull_target, verify_folder
+from workers.engines.model_sources import RECORD
 from workers.engines.weights import WeightsError, find_weight, load_manifest, models_dir
 
 app = typer.Typer(help="List, verify and fetch the weights of engines.", no_args_is_help=True)

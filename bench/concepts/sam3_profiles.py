@@ -7,6 +7,7 @@ zero, where a rounding moves a pixel, so the figures bound what to expect more t
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,17 @@ PHRASE = "red disc"
 # what differs from the first, which is plain float32
 VARIANTS: dict[str, dict[str, Any]] = {
     "exact": {"profile": "exact"},
+    "exact, TF32": {"profile": "exact", "tf32": True},
     "exact, eager attention": {"profile": "exact", "attention": "eager"},
     "exact, compiled": {"profile": "exact", "compile": "default"},
     "fast": {"profile": "fast", "batch": 1},
     "fast, compiled": {"profile": "fast", "batch": 1, "compile": "default"},
+    "fast, CUDA graphs": {"profile": "fast", "batch": 1, "compile": "reduce-overhead"},
+    "fast, FlashAttention": {"profile": "fast", "batch": 1, "attention": "flash"},
     "whole model in bfloat16": {"dtype": "bfloat16"},
 }
+# what changes nothing on a CPU, or does not run there
+GPU_ONLY = ("exact, TF32", "fast, CUDA graphs", "fast, FlashAttention")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +127,15 @@ def run(options: argparse.Namespace, report: Report) -> None:
     table = report.table("Against float32, boxes in pixels of the model's square", columns)
     images = [draw_image(9 * step, SIZE) for step in range(options.images)]
     exact: Outputs | None = None
+    left_out: list[str] = []
     for name, settings in VARIANTS.items():
         if name not in options.only and exact is not None:
+            continue
+        if name in GPU_ONLY and options.device == "cpu":
+            left_out.append(f"{name} (on a GPU alone)")
+            continue
+        if settings.get("attention") == "flash" and find_spec("flash_attn") is None:
+            left_out.append(f"{name} (flash-attn is not installed)")
             continue
         engine = build_engine(options, **settings)
         outputs = compute_outputs(engine, images)
@@ -141,6 +154,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
         )
         # full-size weights are released before the next are made
         del engine
+    if left_out:
+        report.note(f"Not run: {', '.join(left_out)}.")
     report.add({"peak_mb": peak_mb()})
 
 

@@ -2,7 +2,8 @@
 
 SAM 3 of random weights: images per second of a plain transformers loop, of the engine one at a time, of jobs
 that share batches, of complete jobs of a worker, and of LitServe with the same model where it is installed;
-then the benches of phrases, videos and rasterisers. What finds no time, or no GPU, is marked as not run.
+then the benches of phrases, videos, rasterisers and precision. What finds no time is marked as not run.
+Without a GPU it ends at once and leaves the page as it is.
 """
 
 import argparse
@@ -26,16 +27,26 @@ from bench.report import Report
 from bench.service.batching import open_worker, wait_for_all
 from service.stack_process import free_port
 from workers.engines.concepts.sam3.transformers_backend.engine import Sam3Concepts
+from workers.engines.gpu_support import GpuUnusable, check_gpu
 from workers.pipeline import PipelineSettings
 
 BATCHES = (1, 4, 8, 16)
 JOBS = 16
+# of the profiles, those that need no compilation
+PRECISIONS = ("exact", "exact, TF32", "fast", "whole model in bfloat16")
 # further benches, and the seconds that each may take
 OTHERS: tuple[tuple[str, float, tuple[str, ...]], ...] = (
     ("concepts.sam3_phrases", 45, ("--size", "{size}", "--device", "{device}")),
     ("concepts.sam3_batch", 60, ("--size", "{size}", "--device", "{device}", "--frames", "16")),
     ("objects.rasterisers", 45, ()),
+    (
+        "concepts.sam3_profiles",
+        60,
+        ("--size", "{size}", "--device", "{device}", "--images", "2", "--repeat", "1", "--only", *PRECISIONS),
+    ),
 )
+# how often the lengths of --each a section of images, of jobs and of LitServe takes, starts included
+IMAGES_TAKE, WORKER_TAKES, LITSERVE_TAKES = 7, 3, 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +61,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, report: Report) -> None:
     deadline = time.monotonic() + options.seconds
-    if options.device == "cuda" and not torch.cuda.is_available():
-        sections = [Section(title, not_run="no GPU was at hand") for title in TITLES]
-    else:
-        sections = measure_all(options, deadline)
-    text = write_page(describe(options), sections)
+    if options.device == "cuda":
+        try:
+            check_gpu(torch)
+        except GpuUnusable as error:
+            raise SystemExit(f"{error}; --size tiny --device cpu tries this bench without a GPU") from None
+    text = write_page(describe(options), measure_all(options, deadline))
     report.note(text)
     if options.page is not None:
         options.page.write_text(text, encoding="utf-8")
@@ -63,21 +75,21 @@ def run(options: argparse.Namespace, report: Report) -> None:
 def measure_all(options: argparse.Namespace, deadline: float) -> list[Section]:
     """Every section in turn; one that fails or finds no time says so, and the next goes on."""
     engine = random_engine(options)
-    parts: list[tuple[str, Callable[[], Section]]] = [
-        (TITLES[0], lambda: measure_images(engine, options)),
-        (TITLES[1], lambda: measure_worker(engine, options)),
+    parts: list[tuple[str, float, Callable[[], Section]]] = [
+        (TITLES[0], IMAGES_TAKE * options.each, lambda: measure_images(engine, options)),
+        (TITLES[1], WORKER_TAKES * options.each, lambda: measure_worker(engine, options)),
     ]
     left_out = "left out by --only-images"
     if not options.only_images:
         left_out = ""
-        parts.append((TITLES[2], lambda: measure_litserve(options)))
+        parts.append((TITLES[2], LITSERVE_TAKES * options.each, lambda: measure_litserve(options, deadline)))
         parts += [
-            (TITLES[3 + number], lambda each=each: run_other(each, options, deadline))  # type: ignore[misc]
+            (TITLES[3 + number], 0, lambda each=each: run_other(each, options, deadline))  # type: ignore[misc]
             for number, each in enumerate(OTHERS)
         ]
     sections = []
-    for title, measure in parts:
-        if time.monotonic() > deadline:
+    for title, takes, measure in parts:
+        if time.monotonic() + takes > deadline:
             sections.append(Section(title, not_run="no time was left"))
             continue
         try:
@@ -141,11 +153,12 @@ def measure_worker(engine: Sam3Concepts, options: argparse.Namespace) -> Section
     )
 
 
-def measure_litserve(options: argparse.Namespace) -> Section:
+def measure_litserve(options: argparse.Namespace, deadline: float) -> Section:
     if not litserve_peer.is_installed():
         return Section(TITLES[2], not_run="litserve is not installed (`pip install litserve`)")
     rows = [
-        (batch, litserve_peer.measure(options, batch, JOBS, options.each, free_port())) for batch in (1, 8)
+        (batch, litserve_peer.measure(options, batch, JOBS, options.each, free_port(), deadline))
+        for batch in (1, 8)
     ]
     return Section(
         TITLES[2],
@@ -181,7 +194,7 @@ def describe(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "GPU": torch.cuda.get_device_name() if card else None,
         "memory of the GPU, GB": torch.cuda.get_device_properties(0).total_memory / 1e9 if card else None,
-        "driver's CUDA": torch.version.cuda,
+        "CUDA of torch": torch.version.cuda,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "Python": platform.python_version(),

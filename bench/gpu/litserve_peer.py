@@ -24,18 +24,20 @@ def is_installed() -> bool:
     return find_spec("litserve") is not None
 
 
-def measure(options: argparse.Namespace, batch: int, clients: int, seconds: float, port: int) -> float:
-    """Images per second of clients that post PNG files; raises RuntimeError when it does not start."""
+def measure(
+    options: argparse.Namespace, batch: int, clients: int, seconds: float, port: int, deadline: float
+) -> float:
+    """Images per second of clients that post PNG files; raises RuntimeError when it starts too late."""
     arguments = [str(port), options.size, options.device, options.dtype, str(batch)]
     server = subprocess.Popen([sys.executable, "-m", "bench.gpu.litserve_peer", *arguments])
     try:
         bodies = [json.dumps({"image": encode(image)}).encode() for image in make_images()]
-        _wait_until_ready(server, port, bodies[0])
-        numbers, deadline = count(), time.monotonic() + seconds
+        _wait_until_ready(server, port, bodies[0], deadline - seconds)
+        numbers, end = count(), time.monotonic() + seconds
 
         def work(_: int) -> int:
             done = 0
-            while time.monotonic() < deadline:
+            while time.monotonic() < end:
                 _post(port, bodies[next(numbers) % IMAGES])
                 done += 1
             return done
@@ -69,8 +71,8 @@ def _post(port: int, body: bytes) -> Any:
         return json.loads(answer.read())
 
 
-def _wait_until_ready(server: subprocess.Popen[bytes], port: int, body: bytes) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _wait_until_ready(server: subprocess.Popen[bytes], port: int, body: bytes, latest: float) -> None:
+    deadline = min(time.monotonic() + START_SECONDS, latest)
     while time.monotonic() < deadline and server.poll() is None:
         try:
             _post(port, body)

@@ -8,11 +8,14 @@ from typing import Any
 PAGE = Path(__file__).resolve().parents[2] / "docs/gpu.md"
 HEAD = """# On a GPU
 
-This page is written by one command on a machine with a GPU; it takes six minutes and needs no weights:
+This page is written by one command in a clone, on a machine with a GPU, Python 3.11 and `make`:
 
 ```sh
-python -m bench run gpu.all --page docs/gpu.md
+make bench-gpu
 ```
+
+It installs torch for CUDA and the rest into `.venv-gpu` (once, several GB), then measures for six minutes at
+most. It needs no weights. Where torch sees no GPU that it can use, it says why and leaves this page as it is.
 
 The network is SAM 3 of the published size with **random weights**: figures are speed and memory, never
 quality. Ratios compare what one run measured on one machine, in turns. What was not run says so.

@@ -21,7 +21,10 @@ from workers.engines.settings import SharedEngineSettings
 from workers.settings import WorkerSettings
 
 K8S = REPOSITORY / "k8s"
-ROOTS = ("overlays/dev", "overlays/prod", "overlays/prod-keda", "batch")
+# what runs beside an overlay, on the claims and services of the base
+BESIDE = ("batch", "models")
+OVERLAYS = ("overlays/dev", "overlays/prod", "overlays/prod-keda")
+ROOTS = (*OVERLAYS, *BESIDE)
 WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 Data = dict[str, Any]
 

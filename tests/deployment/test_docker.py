@@ -92,6 +92,13 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
         assert any(source == name or source.startswith(f"{name}/") for name in sent), source
 
 
+def test_neither_pulled_weights_nor_leftovers_of_builds_are_sent() -> None:
+    lines = DOCKERFILE.with_name(".dockerignore").read_text().splitlines()
+    # gated weights lie in models/<engine> by default; setuptools would take old modules from build/
+    for pattern in ("models/*/*", "**/build"):
+        assert lines.index(pattern) > max(lines.index("!models"), lines.index("!clients/python"))
+
+
 def test_every_installation_is_constrained() -> None:
     lines = [line for line in chain("default-environment").splitlines() if "pip install" in line]
     assert len(lines) >= 3

@@ -31,8 +31,7 @@ def policies(manifests: list[m.Data]) -> list[m.Data]:
 @pytest.mark.parametrize("root", m.ROOTS)
 def test_network_policies_select_pods_that_exist(root: str) -> None:
     manifests = m.rendered(m.K8S / root)
-    # the batch example speaks to what the base runs
-    here = manifests if root != "batch" else manifests + m.rendered(m.K8S / "base")
+    here = manifests if root in m.OVERLAYS else manifests + m.rendered(m.K8S / "base")
     labels = [actual for _, actual, _ in m.pods(here)]
     actual = policies(manifests)
     assert actual
@@ -47,7 +46,7 @@ def test_network_policies_select_pods_that_exist(root: str) -> None:
             assert any(m.covers(selector, pod) for pod in labels), m.named(policy)
 
 
-@pytest.mark.parametrize("root", [root for root in m.ROOTS if root != "batch"])
+@pytest.mark.parametrize("root", m.OVERLAYS)
 def test_network_traffic_is_denied_by_default(root: str) -> None:
     actual = policies(m.rendered(m.K8S / root))
     deny = next(policy for policy in actual if policy["metadata"]["name"] == "default-deny")
@@ -57,7 +56,7 @@ def test_network_traffic_is_denied_by_default(root: str) -> None:
             assert rule["from"], f"{m.named(policy)} is open to everyone"
 
 
-@pytest.mark.parametrize("root", [root for root in m.ROOTS if root != "batch"])
+@pytest.mark.parametrize("root", m.OVERLAYS)
 def test_gateway_and_workers_reach_queue_database_and_store(root: str) -> None:
     manifests = m.rendered(m.K8S / root)
     egress = [policy["spec"] for policy in policies(manifests) if "Egress" in policy["spec"]["policyTypes"]]
@@ -88,9 +87,11 @@ def test_accounts_exist_and_have_no_token(manifests: list[m.Data]) -> None:
     assert {spec["serviceAccountName"] for _, _, spec in m.pods(manifests)} <= set(accounts)
 
 
-@pytest.mark.parametrize("manifests", m.by_root())
-def test_claims_exist(manifests: list[m.Data]) -> None:
-    claims = {c["metadata"]["name"] for c in manifests if c["kind"] == "PersistentVolumeClaim"}
+@pytest.mark.parametrize("root", m.ROOTS)
+def test_claims_exist(root: str) -> None:
+    manifests = m.rendered(m.K8S / root)
+    here = manifests if root in m.OVERLAYS else manifests + m.rendered(m.K8S / "base")
+    claims = {c["metadata"]["name"] for c in here if c["kind"] == "PersistentVolumeClaim"}
     for name, _, spec in m.pods(manifests):
         for volume in spec.get("volumes", []):
             if "persistentVolumeClaim" in volume:

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,21 @@ def test_it_measures_and_writes_its_page(tmp_path: Path) -> None:
     assert all("**Not run:** left out" in part for part in parts[4:]) and len(parts) == 5 + len(OTHERS)
 
 
-def test_without_a_gpu_the_page_says_so(tmp_path: Path) -> None:
+def test_without_a_gpu_it_says_why_and_leaves_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     page = tmp_path / "gpu.md"
-    run(make_options("--page", str(page)), Report(bench="gpu.all", options={}, stream=io.StringIO()))
-    assert page.read_text(encoding="utf-8").count("**Not run:** no GPU was at hand.") == len(TITLES)
+    page.write_text("measured on a card")
+    with pytest.raises(SystemExit, match="sees no GPU"):
+        run(make_options("--page", str(page)), Report(bench="gpu.all", options={}, stream=io.StringIO()))
+    assert page.read_text() == "measured on a card"
+
+
+def test_what_would_not_end_in_time_is_not_begun(tmp_path: Path) -> None:
+    page = tmp_path / "gpu.md"
+    words = ("--size", "tiny", "--device", "cpu", "--seconds", "20", "--each", "30", "--page", str(page))
+    began = time.monotonic()
+    run(make_options(*words, "--only-images"), Report(bench="gpu.all", options={}, stream=io.StringIO()))
+    assert time.monotonic() - began < 20
+    assert page.read_text(encoding="utf-8").count("**Not run:** no time was left.") == 2

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ pytest.importorskip("transformers", reason="SAM 3 needs the extra 'sam3': transf
 import torch
 
 from tests.parity.sam3_meta_detector import build
-from tests.parity.sam3_meta_tiny import SIDE, meta_image_model, same_weights, without_cuda
+from tests.parity.sam3_meta_tiny import SIDE, meta_image_model, meta_predictor, same_weights, without_cuda
 from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
@@ -79,8 +80,11 @@ def load(path: Path, seed: int = 8) -> MetaModels:
     loaded = MetaModels(MetaSettings(images="sam3.1", multiplex=str(path)), "cpu", autocast=False)
     with pytest.MonkeyPatch.context() as patch:
         built = spoil(meta_image_model(same_weights(seed)))
-        patch.setattr(build, "build_sam3_image_model", lambda **_: built)
+        # it takes what upstream's own takes
+        builder = create_autospec(build.build_sam3_image_model, return_value=built)
+        patch.setattr(build, "build_sam3_image_model", builder)
         assert loaded.image is built
+    assert builder.call_args.kwargs["device"] == "cpu" and builder.call_args.kwargs["compile"] is False
     return loaded
 
 
@@ -131,3 +135,24 @@ def test_a_multiplex_file_that_lacks_what_images_read_is_refused(
     path = write_multiplex(original, tmp_path / "sam3.1_multiplex.pt", lost)
     with pytest.raises(WeightsCorrupt, match="lacks 1 tensors"):
         load(path)
+
+
+def test_videos_are_compiled_by_upstreams_own_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The predictor of SAM 3 passes no `compile` to its model, which then compiles nothing."""
+    predictors = pytest.importorskip("sam3.model.sam3_video_predictor")
+    compiled: list[Any] = []
+
+    def note(function: Any, **_: Any) -> Any:
+        compiled.append(function)
+        return function
+
+    monkeypatch.setattr(torch, "compile", note)
+    monkeypatch.setattr(build, "build_sam3_video_predictor", predictors.Sam3VideoPredictor)
+    for wanted in (False, True):
+        with without_cuda():
+            video = meta_predictor(same_weights(7)).model
+            monkeypatch.setattr(build, "build_sam3_video_model", lambda video=video, **_: video)
+            loaded = MetaModels(MetaSettings(checkpoint="sam3.pt", compile=wanted), "cpu")
+            assert loaded.predictor.model is video
+            video._compile_model()
+        assert bool(compiled) is wanted

@@ -100,12 +100,13 @@ class FakeBuilder(ModuleType):
         self.built.append(model)
         return model
 
-    def build_sam3_video_predictor(self, **options: Any) -> Any:
-        self.options.append(options)
-        self.built.append(SimpleNamespace(where=self.current[-1]))
+    def build_sam3_video_predictor(self, *, checkpoint_path: Any) -> Any:
+        self.built.append(SimpleNamespace(where=self.current[-1], model=SimpleNamespace()))
         return self.built[-1]
 
-    build_sam3_multiplex_video_predictor = build_sam3_video_predictor
+    def build_sam3_multiplex_video_predictor(self, *, checkpoint_path: Any, **options: Any) -> Any:
+        self.options.append(options)
+        return self.build_sam3_video_predictor(checkpoint_path=checkpoint_path)
 
 
 def install_builder(builder: FakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +182,7 @@ def test_how_to_compute_reaches_the_builders_of_upstream(monkeypatch: pytest.Mon
     install_builder(plain, monkeypatch)
     concepts = MetaConcepts(models=MetaModels(MetaSettings(multiplex="m.pt", flash_attention=False), "cuda"))
     (image, video) = plain.options
-    assert image["compile"] is False and "compile" not in video and video["use_fa3"] is False
+    assert image["compile"] is video["compile"] is video["use_fa3"] is False
     assert (concepts.info.settings["attention"], concepts.info.settings["compile"]) == ("sdpa", "off")
 
 

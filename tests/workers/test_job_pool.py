@@ -250,6 +250,8 @@ def test_a_worker_that_drains_gives_all_jobs_back(world: World, threads: ThreadP
     meeting = Meeting(world, runner)
     running = run(threads, runner, together[0])
     assert meeting.began.wait(20)
+    # ten times as long as it takes to look for another job
+    time.sleep(0.2)
     assert world.states(together) == ["running"] * SLOTS + ["queued"] * 2, "each has a place"
     fleet.drain(world.db, "w")
     wait_for(lambda: set(together[:SLOTS]) <= world.stopped)

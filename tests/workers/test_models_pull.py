@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_hub import COMMIT, REPOSITORIES, SMALL, FakeHub, call, install_fake_hub
+from tests.support.fake_hub import COMMIT, SMALL, FakeHub, call, install_fake_hub
 from workers.engines import model_pull
 from workers.engines.bodies.mhr import assets as mhr
 from workers.engines.model_catalog import TARGETS
@@ -185,10 +185,63 @@ def test_modelscope_gives_the_gated_repository_and_the_hub_the_others(
     assert NEEDED["sam3d_objects"] <= list_files(tmp_path)
 
 
-def test_what_the_hub_refuses_names_the_gate(hub: FakeHub, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.delitem(REPOSITORIES, "facebook/sam3")
+class GatedRepoError(OSError):
+    """As the hub's client names it; the answer's status tells a missing token from one without access."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"{status} Client Error.")
+        self.response = SimpleNamespace(status_code=status)
+
+
+class HfHubHTTPError(GatedRepoError):
+    """As the hub's client names other errors."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (GatedRepoError(401), "is gated: get access on https://huggingface.co/facebook/sam3"),
+        (GatedRepoError(403), "the account of HF_TOKEN has no access"),
+        (HfHubHTTPError(401), "is the token whole"),
+        (ConnectionError("the network is gone"), "the network is gone"),
+    ],
+    ids=["no-token", "no-access", "wrong-token", "no-network"],
+)
+def test_what_the_hub_refuses_says_what_to_do(
+    hub: FakeHub, tmp_path: Path, monkeypatch: Any, error: Exception, said: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(hub, "snapshot_download", refuse)
     refused = call("pull", "sam3", tmp_path, "--accept-licence")
-    assert refused.exit_code == 1 and "HF_TOKEN" in refused.output and "gated" in refused.output
+    assert refused.exit_code == 1 and said in refused.output and "--source" in refused.output
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_copy_that_is_damaged_or_not_whole_is_refused(tmp_path: Path) -> None:
+    pulled = tmp_path / "pulled"
+    call("pull", "sam3d_objects", pulled, "--accept-licence")
+    # of the same size, as a bad disk leaves it
+    (pulled / "checkpoints/ss.ckpt").write_bytes(b"t" * 3000)
+    damaged = copy_from(str, pulled, tmp_path / "a")
+    assert damaged.exit_code == 1 and "its source states" in damaged.output
+    (pulled / "checkpoints/ss.ckpt").unlink()
+    lacking = copy_from(str, pulled, tmp_path / "b")
+    assert lacking.exit_code == 1 and "lacks checkpoints/ss.ckpt" in lacking.output
+    # what somebody downloaded by hand has no record, and mostly the gated repository alone
+    (pulled / "weights.json").unlink()
+    shutil.rmtree(pulled / "torch")
+    by_hand = copy_from(str, pulled, tmp_path / "c")
+    assert by_hand.exit_code == 1 and "no facebookresearch/dinov2" in by_hand.output
+    assert "Ruicheng" not in by_hand.output and not (tmp_path / "c" / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_copy_keeps_the_commits_of_what_was_pulled(tmp_path: Path) -> None:
+    call("pull", "sam3", tmp_path / "pulled", "--accept-licence")
+    call("pull", "sam3", tmp_path / "out", "--accept-licence", "--source", tmp_path / "pulled")
+    assert model_pull.read_record(tmp_path / "out").revisions == {"facebook/sam3": COMMIT}  # type: ignore[union-attr]
 
 
 def test_a_second_pull_takes_the_commit_of_the_first(hub: FakeHub, tmp_path: Path) -> None:

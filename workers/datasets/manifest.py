@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from workers.datasets.errors import DatasetError
+from workers.datasets.lazy_json import LazyList, encode_lazily
 from workers.datasets.schema import READABLE_VERSIONS, SCHEMA, SCHEMA_VERSION, TABLES
 
 MANIFEST = "dataset.json"
@@ -40,14 +42,14 @@ def describe_file(name: str, data: bytes, *, rows: int | None = None, clip: str 
     return FileEntry(name=name, sha256=digest, bytes=len(data), rows=rows, clip=clip)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatasetManifest:
     """The files of a version and how it came about; nothing in it depends on the time or the machine.
 
     `unreadable` has the names of videos that were left out, with the code of the reason.
     """
 
-    tables: Mapping[str, tuple[FileEntry, ...]]
+    tables: Mapping[str, Sequence[FileEntry]]
     files: tuple[FileEntry, ...] = ()
     totals: Mapping[str, float] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
@@ -82,9 +84,9 @@ class DatasetManifest:
         # versions of earlier releases do not have it, and keep their hash
         if self.unreadable:
             content["unreadable"] = dict(self.unreadable)
-        return _encode_json(content)
+        return encode_lazily(content, sort_keys=True)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """sha256 of the encoded manifest."""
         return hashlib.sha256(self.encode()).hexdigest()
@@ -142,7 +144,7 @@ def sign(manifest: bytes, key: str) -> bytes:
         "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
         "signature": hmac.new(key.encode(), manifest, hashlib.sha256).hexdigest(),
     }
-    return _encode_json(content)
+    return encode_lazily(content, sort_keys=True)
 
 
 def check_signature(manifest: bytes, signature: bytes, key: str) -> None:
@@ -163,12 +165,11 @@ def compute_key_id(key: str) -> str:
 
 
 def _encode_files(entries: Iterable[FileEntry]) -> list[dict[str, Any]]:
-    return [entry.as_json() for entry in sorted(entries, key=lambda entry: entry.name)]
+    def describe() -> Iterator[dict[str, Any]]:
+        return (entry.as_json() for entry in sorted(entries, key=lambda entry: entry.name))
+
+    return LazyList(describe)
 
 
 def _decode_files(content: Iterable[Mapping[str, Any]]) -> tuple[FileEntry, ...]:
     return tuple(FileEntry(**item) for item in content)
-
-
-def _encode_json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()

@@ -42,6 +42,11 @@ class Dataset:
         """All clips, including rejected ones, in the order of sources and time."""
         return self.rows("clips")
 
+    @cached_property
+    def rows_by_clip(self) -> dict[str, ClipRow]:
+        """The same by the ids of clips."""
+        return {row.clip: row for row in self.clip_rows}
+
     def rows(self, table: str, clip: str | None = None) -> list[Any]:
         """All rows of a table, or those of one clip; raises DatasetError for a broken or missing file."""
         if table not in TABLES:
@@ -67,10 +72,7 @@ class Dataset:
 
     def clip(self, clip: str) -> SceneClip:
         """The clip of an id; raises KeyError."""
-        for row in self.clip_rows:
-            if row.clip == clip:
-                return self.open_clip(row)
-        raise KeyError(clip)
+        return self.open_clip(self.rows_by_clip[clip])
 
     def find_file(self, table: str, clip: str) -> FileEntry | None:
         """The file of one clip in a table, None where it has none."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, Generic, TypeVar, overload
 
+from workers.datasets.manifest import FileEntry
 from workers.datasets.records import LIST_KINDS, ClipRecord
 from workers.datasets.schema import list_columns
 
@@ -111,6 +112,11 @@ def spool_table(row: type[T]) -> SpooledRows[T]:
         return row(**dict(zip(names, values, strict=True)))
 
     return SpooledRows(attrgetter(*names), load)
+
+
+def spool_files() -> SpooledRows[FileEntry]:
+    """No descriptions of files yet."""
+    return SpooledRows(FileEntry.as_json, lambda values: FileEntry(**values))
 
 
 def spool_records() -> SpooledRows[ClipRecord]:

@@ -12,7 +12,7 @@ from workers.datasets.pipeline import PipelineResult
 from workers.datasets.protocols import Workspace
 from workers.datasets.schema import TABLES
 from workers.datasets.settings import DatasetSettings
-from workers.datasets.spooled_rows import spool_table
+from workers.datasets.spooled_rows import spool_files, spool_table
 from workers.datasets.summary import build_funnel, compute_totals, count_rejected
 from workers.engines.protocols import EngineInfo
 
@@ -66,13 +66,14 @@ def write_version(
 
 def _collect(
     result: PipelineResult,
-) -> tuple[Mapping[str, Sequence[Any]], Mapping[str, list[FileEntry]], Mapping[str, FileEntry]]:
+) -> tuple[Mapping[str, Sequence[Any]], Mapping[str, Sequence[FileEntry]], Mapping[str, FileEntry]]:
     """The rows of tables that are one file per dataset, the files of the others, and the assets.
 
-    Rows are in the order of sources and time, and lie in files. Equal assets of two clips are one file.
+    Rows are in the order of sources and time; they lie in files, and so do descriptions of files. Equal
+    assets of two clips are one file.
     """
     tables = {name: spool_table(table.row) for name, table in TABLES.items() if not table.per_clip}
-    entries: dict[str, list[FileEntry]] = {name: [] for name in TABLES.keys() - tables.keys()}
+    entries = {name: spool_files() for name in TABLES.keys() - tables.keys()}
     files: dict[str, FileEntry] = {}
     tables["sources"].extend(sorted(result.plan.sources, key=lambda row: row.source))
     tables["scores"].extend(result.plan.scores)
@@ -97,12 +98,12 @@ def _collect(
 
 def _store_tables(
     workspace: Workspace, rows: Mapping[str, Sequence[Any]], entries: Mapping[str, Sequence[FileEntry]]
-) -> dict[str, tuple[FileEntry, ...]]:
+) -> dict[str, Sequence[FileEntry]]:
     """The files of every table; those of clips are stored already."""
-    tables: dict[str, tuple[FileEntry, ...]] = {}
+    tables: dict[str, Sequence[FileEntry]] = {}
     for name, table in TABLES.items():
         if table.per_clip:
-            tables[name] = tuple(entries[name])
+            tables[name] = entries[name]
             continue
         file = f"{name}.parquet"
         data = parquet.write(table.row, rows[name])

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from workers.engines.model_catalog import ModelTarget
-from workers.engines.model_sources import FileState, Origin, open_origin
+from workers.engines.model_sources import RECORD, FileState, Origin, open_origin
 from workers.engines.weights import WeightsCorrupt, WeightsError, WeightsMissing
 
-RECORD = "weights.json"
 # what the hub's client keeps of unfinished downloads
 CACHE_FOLDER = ".cache"
 # room that is left free beside the files, which are written under another name first

@@ -1,6 +1,7 @@
 """Where the parts of a target come from: the hub, GitHub, a plain address, or a copy made elsewhere."""
 
 import fnmatch
+import json
 import shutil
 import tarfile
 import tempfile
@@ -14,12 +15,21 @@ from typing import Any
 
 from storage.buckets import BucketUnknown, open_address
 from workers.engines.bodies.mhr import assets as mhr
-from workers.engines.model_catalog import HubFiles, MhrAssets, ModelTarget, PinnedFile, SourceCode
+from workers.engines.model_catalog import (
+    Component,
+    HubFiles,
+    MhrAssets,
+    ModelTarget,
+    PinnedFile,
+    SourceCode,
+)
 from workers.engines.weights import WeightsError, WeightsMissing
 
 CHUNK, TIMEOUT_SECONDS = 1 << 22, 60
 MODELSCOPE = "modelscope:"
-SKIPPED = ("weights.json", "weights.json.part")
+# the record of a pull, in its folder
+RECORD = "weights.json"
+SKIPPED = (RECORD, f"{RECORD}.part")
 Say = Callable[[str], object]
 
 
@@ -60,7 +70,7 @@ def open_origin(target: ModelTarget, source: str | None, revisions: Mapping[str,
         if target.name == "mhr" and source.endswith(".zip"):
             yield Origin(name=source, fetch=lambda folder, _: _pull_mhr(folder, source))
         else:
-            yield _open_copy(source)
+            yield _open_copy(target, source)
         return
     for component in target.components:
         if isinstance(component, HubFiles):
@@ -121,12 +131,23 @@ def _open_hub(component: HubFiles, revision: str | None) -> Origin:
 
 
 def _explain_hub(repository: str, error: Exception) -> str:
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return (
-        f"the hub does not give {repository} ({reason}). If it is gated, accept its licence on "
-        f"https://huggingface.co/{repository} with your account and set HF_TOKEN to a token of it; "
-        "without a network, give a copy with --source"
-    )
+    """What to do about an error of the hub's client, by its name and the status of the answer."""
+    page = f"https://huggingface.co/{repository}"
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    reason = (str(error).splitlines() or [""])[0]
+    is_gated = type(error).__name__ == "GatedRepoError"
+    if is_gated and status == 403:
+        what = (
+            f"the account of HF_TOKEN has no access to {repository}: accept the licence on {page} and wait "
+            "until it is granted; a fine-grained token also needs the right to read gated repositories"
+        )
+    elif is_gated:
+        what = f"{repository} is gated: get access on {page}, then set HF_TOKEN to a token of that account"
+    elif status == 401:
+        what = f"the hub knows no {repository} for HF_TOKEN: is the token whole, and not revoked? ({reason})"
+    else:
+        what = f"the hub does not give {repository} ({type(error).__name__}: {reason})"
+    return f"{what}. Without a network, give a copy with --source"
 
 
 def _open_modelscope(component: HubFiles, name: str) -> Origin:
@@ -196,8 +217,8 @@ def _pull_mhr(folder: Path, source: str | None) -> None:
     mhr.pull(folder, source)
 
 
-def _open_copy(source: str) -> Origin:
-    """A folder or a bucket with what was pulled elsewhere."""
+def _open_copy(target: ModelTarget, source: str) -> Origin:
+    """A folder or a bucket with what was pulled elsewhere; its record says what every file has to be."""
     try:
         system, root = open_address(source)
         entries = system.find(root, detail=True)
@@ -212,6 +233,21 @@ def _open_copy(source: str) -> Origin:
     }
     if not files:
         raise WeightsMissing(f"{source} is no folder or bucket with weights, or is empty")
+    lacking = [what for what in map(_name_missing(files), target.components) if what]
+    if lacking:
+        raise WeightsMissing(f"{source} has no {', no '.join(lacking)}: pull {target.name} again there")
+    revisions: dict[str, str] = {}
+    if RECORD in found:
+        try:
+            record = json.loads(system.cat_file(prefix + RECORD))
+            revisions, recorded = dict(record["revisions"]), dict(record["files"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise WeightsMissing(f"{source}/{RECORD} cannot be read: {error}") from error
+        if not recorded:
+            raise WeightsMissing(f"the pull into {source} was interrupted: finish it there")
+        if absent := sorted(recorded.keys() - files.keys()):
+            raise WeightsMissing(f"{source} lacks {absent[0]}, which was pulled there")
+        files = {path: FileState(state.size, recorded.get(path)) for path, state in files.items()}
 
     def fetch(folder: Path, say: Say) -> None:
         for path, state in files.items():
@@ -225,7 +261,27 @@ def _open_copy(source: str) -> Origin:
                 shutil.copyfileobj(stream, out, CHUNK)
             draft.replace(target)
 
-    return Origin(name=source, fetch=fetch, files=files)
+    return Origin(name=source, fetch=fetch, files=files, revisions=revisions)
+
+
+def _name_missing(files: Mapping[str, FileState]) -> Callable[[Component], str | None]:
+    """Names a component of which a copy has nothing, else None."""
+
+    def name(component: Component) -> str | None:
+        if isinstance(component, SourceCode):
+            wanted, what = f"{component.folder}/hubconf.py", component.repository
+        elif isinstance(component, PinnedFile):
+            wanted, what = component.path, component.path
+        elif isinstance(component, HubFiles):
+            below = component.folder
+            if component.is_cached:
+                below += f"/models--{component.repository.replace('/', '--')}/snapshots/*"
+            wanted, what = str(PurePosixPath(below, component.patterns[0])), component.repository
+        else:
+            wanted, what = str(PurePosixPath(component.folder, mhr.REQUIRED[0])), "MHR"
+        return None if any(fnmatch.fnmatch(path, wanted) for path in files) else what
+
+    return name
 
 
 def _download(url: str, target: Path) -> Path:

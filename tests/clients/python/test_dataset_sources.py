@@ -41,6 +41,19 @@ def test_folders_give_their_videos_and_folders_of_frames_in_order(tmp_path: Path
     assert [file.stem for file in left.files] == [str(number) for number in range(12)]
 
 
+def test_photos_and_notes_beside_videos_are_no_videos(tmp_path: Path) -> None:
+    phone = frames(tmp_path / "phone", 3)
+    (phone / "IMG_0001.HEIC").write_bytes(b"a photo")
+    (phone / "._IMG_0001.MOV").write_bytes(b"what a file system notes")
+    for name in ("IMG_0001.MOV", "IMG_0002.mov"):
+        write_video(phone / name, 4)
+    assert find_videos(phone) == [phone / "IMG_0001.MOV", phone / "IMG_0002.mov"]
+    for name in ("IMG_0001.MOV", "IMG_0002.mov"):
+        (phone / name).unlink()
+    [left] = find_videos(phone)
+    assert isinstance(left, FrameFolder) and len(left.files) == 3
+
+
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no video"):
         find_videos(tmp_path)

@@ -93,6 +93,17 @@ def test_what_left_the_image_vanished_and_comes_back(room: SceneClip) -> None:
     assert (row.presence, row.track) == ("appeared", None) and "comes into the picture" in row.text
 
 
+def test_what_something_stood_before_is_hidden_and_of_others_no_reason_is_known(room: SceneClip) -> None:
+    last = room.observations[-1].track
+    place = {"x0": 40.0, "y0": 40.0, "x1": 60.0, "y1": 60.0}
+    for flags, reason in ((("occluded",), "hidden"), ((), None)):
+        rows = [replace(row, flags=flags, **place) for row in room.track_observations(last) if row.frame < 3]
+        states = ClipStates(room.row, room.tracks, rows, room.cameras)
+        [row] = measure_changes(states.at(0), states.at(len(room) - 1))
+        assert (row.presence, row.reason) == ("vanished", reason)
+        assert ("is hidden" in row.text) == (reason == "hidden")
+
+
 def test_a_gap_of_a_moment_is_uncertain(room: SceneClip) -> None:
     gone = [row for row in room.observations if (row.frame, row.track) != (10, 2)]
     states = replace(ClipStates.from_clip(room), observations=gone)

@@ -26,6 +26,7 @@ class FakeClip:
         assert 0 <= frame < len(self)
         return np.full((*self.size, 3), RED, np.uint8)
 
+    source = SimpleNamespace(name="Пляж 2026.MOV")
     all_tracks: tuple[Any, ...] = ()
     rejected_observations: tuple[Any, ...] = ()
 

@@ -46,7 +46,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         min_clip_seconds=1.0,
         policy=DEFAULT.with_bounds({"area": (600.0, None)}),
     )
-    sources = [cross_with_swapped_ids(), balls_source(1, name="balls"), balls_source(2, count=3, name="more")]
+    crossing = cross_with_swapped_ids()
+    crossing = replace(crossing, info=crossing.info.model_copy(update={"name": "crossing.mp4"}))
+    sources = [crossing, balls_source(1, name="balls"), balls_source(2, count=3, name="more")]
     return make_dataset(tmp_path_factory.mktemp("report"), sources, settings)
 
 
@@ -101,6 +103,24 @@ def test_histograms_have_their_bounds_and_what_failed(data: Dataset) -> None:
     failed = sum(not row.passed for row in data.rows("decisions") if row.gate == "area")
     assert "≥ 600" in figure and f"{failed} failed" in figure
     assert figure.count("<line") == 1 and "#b5533c" in figure and "#2f6f5e" in figure
+
+
+def test_videos_are_named_with_their_clips_and_flags(data: Dataset, tmp_path: Path) -> None:
+    page = (data.folder / "report.html").read_text()
+    rejected = page.split("<h2>Rejected</h2>")[1].split("</table>")[0]
+    for row in data.rows("decisions"):
+        if not row.passed and row.gate != "caption_alignment":
+            name = data.sources[data.rows_by_clip[row.clip].source].name or ""
+            assert re.search(rf"<code>{row.clip[:8]}</code>.*?<td>{name}<td>{row.gate}", rejected)
+    # without a frame rate, frames that are left out are lost
+    assert "per second" not in page
+    settings = replace(SETTINGS, frame_rate=4.0, min_clip_seconds=0.5)
+    resampled = make_dataset(tmp_path, [balls_source(1, name="balls")], settings)
+    page = (resampled.folder / "report.html").read_text()
+    assert "<td>shots, at 4 per second<td>frames" in page and "class=lost" not in page.split("duration")[0]
+    assert "frame_rate_below_grid" not in page
+    flagged = make_dataset(tmp_path / "flagged", [balls_source(1)], replace(settings, frame_rate=20.0))
+    assert "<td>frame_rate_below_grid" in (flagged.folder / "report.html").read_text()
 
 
 def test_the_contact_sheet_outlines_rejected_tracks(data: Dataset) -> None:

@@ -94,6 +94,17 @@ def test_a_shifted_pose_scores_what_its_boxes_say(tmp_path: Path) -> None:
     assert (other["F1@0.01"] or 0) < 0.2 and (other["vIoU"] or 0) < 0.2 and (other["Chamfer"] or 0) > 0.2
 
 
+def test_a_shape_is_aligned_before_it_is_scored(tmp_path: Path) -> None:
+    """A quarter turn about the vertical, which a start of the alignment undoes."""
+    mesh = draw_object(tmp_path)
+    quarter = Similarity((np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0))
+    turned = OracleObjects(replace(mesh, vertices=quarter.apply(mesh.vertices)), POSE)
+    benchmark = load_benchmark("sa-3dao", tmp_path, changes=(*FAST, "yaws=4"))
+    scores = run_evaluation(benchmark, turned, tmp_path.with_name("turned")).scores
+    assert scores["F1@0.01"] == pytest.approx(1, abs=0.01)
+    assert scores["Chamfer"] == pytest.approx(0, abs=1e-3)
+
+
 def test_points_are_scored_as_computed_by_hand() -> None:
     grid = np.stack(np.meshgrid(*[np.linspace(-0.9, 0.9, 10)] * 3), axis=-1).reshape(-1, 3)
     half = np.arange(len(grid)) % 2 == 0

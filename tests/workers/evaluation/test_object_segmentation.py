@@ -24,6 +24,9 @@ def test_contours_are_matched_within_the_tolerance() -> None:
     assert trace_contour(square).sum() == 80
     assert measure_contour(square, moved) == pytest.approx((2 * 11 + 2 * 2 + 2 * 2) / 80)
     assert measure_region(square, moved) == pytest.approx(200 / 600)
+    # what is found beside it, far away, costs precision alone: 80 of 120 pixels are near the truth
+    more = square | draw_box((100, 100), 5, 5, 10, 10)
+    assert measure_contour(square, more) == measure_contour(more, square) == pytest.approx(0.8)
     empty = np.zeros_like(square)
     assert measure_region(empty, empty) == measure_contour(empty, empty) == 1.0
     assert measure_region(square, empty) == measure_contour(square, empty) == 0.0
@@ -69,6 +72,12 @@ def test_mose_starts_later_objects_and_exports_what_its_server_reads(tmp_path: P
     out = tmp_path / "out"
     report = run_evaluation(benchmark, OracleConcepts(answers), out, predictions=True)
     assert report.scores["J&F"] == 1.0
+    # where masks overlap, the object with the lowest id has the pixel, as in what was drawn
+    whole: dict[int, Answers] = {
+        mark: {"objects": [known["objects"][0], (1.0, later if mark > 20 else empty)]}
+        for mark, known in answers.items()
+    }
+    assert run_evaluation(benchmark, OracleConcepts(whole), tmp_path / "whole").scores["J&F"] == 1.0
     shifted = run_evaluation(benchmark, OracleConcepts(shift_answers(answers, 5)), tmp_path / "shifted")
     # the square keeps 15 of 20 columns; of the other's 225 + 100 pixels 150 + 75 stay in two of the three
     # frames, and in the first of them it is rightly absent

@@ -21,6 +21,8 @@ CELL = 224
 GAP = 4
 TEXT_HEIGHT = 22
 MARGIN = 8
+# of the name of a video
+MOST_LETTERS = 40
 BACKGROUND, TEXT = (250, 250, 248), (30, 30, 30)
 
 
@@ -75,8 +77,10 @@ def _describe_clip(scene: SceneClip) -> str:
     count = tracks.count(True)
     kept = f"{count} {'track' if count == 1 else 'tracks'}"
     rejected = f", {tracks.count(False)} rejected" if False in tracks else ""
+    # the font knows no other letters
+    name = (scene.source.name or "").encode("ascii", "replace").decode()[:MOST_LETTERS]
     return (
-        f"{clip.clip[:8]}  {clip.split}  {clip.start_seconds:.1f}-{clip.end_seconds:.1f} s  "
+        f"{clip.clip[:8]}  {name}  {clip.split}  {clip.start_seconds:.1f}-{clip.end_seconds:.1f} s  "
         f"{clip.frames} frames  {kept}{rejected}  camera {clip.camera_source}"
     )
 

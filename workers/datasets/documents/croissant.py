@@ -1,8 +1,9 @@
 """Croissant 1.0 metadata (MLCommons): the files, their hashes and their columns, for other tools."""
 
-import json
+from collections.abc import Iterator
 from typing import Any
 
+from workers.datasets.lazy_json import LazyList, encode_lazily
 from workers.datasets.manifest import FileEntry
 from workers.datasets.schema import TABLES, ColumnSpec, TableSpec, list_columns
 from workers.datasets.version import DatasetVersion
@@ -71,19 +72,17 @@ def build_croissant(version: DatasetVersion) -> bytes:
         "license": licences or ["unknown"],
         "url": f"urn:maquette:dataset:{manifest.version}",
         "isLiveDataset": False,
-        "distribution": _build_distribution(version),
+        "distribution": LazyList(lambda: _build_distribution(version)),
         "recordSet": [_build_record_set(TABLES[name]) for name, files in manifest.tables.items() if files],
     }
-    return (json.dumps(content, indent=1) + "\n").encode()
+    return encode_lazily(content)
 
 
-def _build_distribution(version: DatasetVersion) -> list[dict[str, Any]]:
-    distribution: list[dict[str, Any]] = []
+def _build_distribution(version: DatasetVersion) -> Iterator[dict[str, Any]]:
     for name, entries in version.manifest.tables.items():
-        distribution += [_build_file_object(entry) for entry in entries]
+        yield from map(_build_file_object, entries)
         if TABLES[name].per_clip and entries:
-            distribution.append(_build_file_set(name))
-    return distribution
+            yield _build_file_set(name)
 
 
 def _build_file_object(entry: FileEntry) -> dict[str, Any]:

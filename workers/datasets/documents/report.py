@@ -1,6 +1,7 @@
 """The report: funnel, gates, tracks, suspected switches, sources, contact sheet, captions; one file."""
 
 import base64
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import islice
@@ -66,12 +67,16 @@ def render_report(version: DatasetVersion, sheet: bytes, opener: ClipOpener) -> 
 
 
 def _render_funnel(version: DatasetVersion) -> str:
+    rate = version.manifest.parameters.get("frame_rate")
     rows = []
     for step in version.funnel:
         share = step.kept / step.given if step.given else 1.0
-        style = " class=lost" if share < LOW_SHARE else ""
+        # frames between those of a lower rate are not lost
+        is_resampled = rate is not None and step.unit == "frames"
+        style = " class=lost" if share < LOW_SHARE and not is_resampled else ""
+        note = f", at {rate:g} per second" if is_resampled else ""
         rows.append(
-            f"<tr><td>{escape(step.stage)}<td>{escape(step.unit)}<td class=n>{step.given}"
+            f"<tr><td>{escape(step.stage)}{note}<td>{escape(step.unit)}<td class=n>{step.given}"
             f"<td class=n>{step.kept}<td><div class=bar><i{style} style=width:{100 * share:.1f}%></i></div>"
         )
     return f"<table><tr><th>stage<th>unit<th class=n>in<th class=n>out<th>share{''.join(rows)}</table>"
@@ -81,9 +86,9 @@ def _render_rejected(version: DatasetVersion) -> str:
     """The clips and tracks that are left out, each with the gate, the score and the bound that decided."""
     standing = iterate_standing(version.rows["decisions"])
     failed, count = _take(row for row in standing if not row.passed and row.gate != "caption_alignment")
-    labels = _list_labels(version, failed)
+    labels, names = _list_labels(version, failed), _list_names(version, failed)
     rows = "".join(
-        f"{_render_place(row, labels)}<td>{escape(row.gate)}"
+        f"{_render_place(row, labels)}<td>{escape(names[row.clip])}<td>{escape(row.gate)}"
         f"<td class=n>{'' if row.score is None else f'{row.score:.3g}'}"
         f"<td class=n>{escape(row.reason or _describe_bounds(row))}"
         for row in failed
@@ -91,7 +96,7 @@ def _render_rejected(version: DatasetVersion) -> str:
     if not rows:
         return "<p>Nothing was rejected.</p>"
     more = f"<p>and {count - len(failed)} more</p>" if count > len(failed) else ""
-    head = "<th>clip<th class=n>track<th>label<th>gate<th class=n>score<th class=n>bound or reason"
+    head = "<th>clip<th class=n>track<th>label<th>video<th>gate<th class=n>score<th class=n>bound or reason"
     return f"<table><tr>{head}{rows}</table>{more}"
 
 
@@ -112,6 +117,13 @@ def _list_labels(
         for row in version.rows["tracks"]
         if (row.clip, row.track) in places
     }
+
+
+def _list_names(version: DatasetVersion, decisions: Sequence[DecisionRow]) -> dict[str, str]:
+    """The names of the videos of the clips that were decided."""
+    clips = {row.clip for row in decisions}
+    sources = {row.source: row.name or "" for row in version.rows["sources"]}
+    return {row.clip: sources[row.source] for row in version.rows["clips"] if row.clip in clips}
 
 
 def _render_place(row: DecisionRow, labels: Mapping[tuple[str, int | None], str]) -> str:
@@ -162,13 +174,21 @@ def _render_concepts(version: DatasetVersion) -> str:
 
 
 def _render_sources(version: DatasetVersion) -> str:
+    clips: dict[str, Counter[bool]] = defaultdict(Counter)
+    for row in version.rows["clips"]:
+        clips[row.source][row.kept] += 1
     rows = "".join(
-        f"<tr><td><code>{row.source[:12]}</code> {escape(row.name or '')}<td>{row.width} x {row.height}"
-        f"<td class=n>{row.frames}<td class=n>{row.shots}<td>{escape(row.licence or 'unknown')}"
-        f"<td>{escape(row.consent or 'unknown')}<td>{row.split}"
+        f"<tr><td><code>{row.source[:12]}</code> {escape(row.name or '')}"
+        f"<td>{row.width}&nbsp;x&nbsp;{row.height}"
+        f"<td class=n>{row.frames}<td class=n>{row.shots}<td class=n>{clips[row.source][True]}"
+        f"<td class=n>{clips[row.source][False]}<td>{escape(row.licence or 'unknown')}"
+        f"<td>{escape(row.consent or 'unknown')}<td>{row.split}<td>{escape(', '.join(row.flags))}"
         for row in version.rows["sources"]
     )
-    head = "<th>source<th>size<th class=n>frames<th class=n>shots<th>licence<th>consent<th>split"
+    head = (
+        "<th>source<th>size<th class=n>frames<th class=n>shots<th class=n>clips kept<th class=n>rejected"
+        "<th>licence<th>consent<th>split<th>flags"
+    )
     return f"<table><tr>{head}{rows}</table>"
 
 

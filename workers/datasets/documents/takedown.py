@@ -1,8 +1,8 @@
 """The index for take-downs: what to delete when a source has to go."""
 
-import json
 from collections import defaultdict
 
+from workers.datasets.lazy_json import encode_lazily
 from workers.datasets.schema import TABLES
 from workers.datasets.version import DatasetVersion
 
@@ -41,4 +41,4 @@ def build_takedown_index(version: DatasetVersion) -> bytes:
             for row in rows["sources"]
         },
     }
-    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+    return encode_lazily(content, sort_keys=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workers.datasets import parquet
+from workers.datasets.manifest import FileEntry
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, ClipRow, ObservationRow, TrackRow
 from workers.datasets.version import DatasetVersion
@@ -34,11 +35,12 @@ class ClipOpener:
     def __init__(self, version: DatasetVersion, read: ReadContent) -> None:
         self._version, self._read = version, read
         self._open: dict[str, SceneClip] = {}
-        # the tracks of the clips that were gathered
+        # of the clips that were gathered, their tracks and their files by table
         self._tracks: dict[str, list[TrackRow]] = {}
+        self._files: dict[str, dict[str, FileEntry]] = {}
 
     def gather(self, clips: Iterable[str]) -> None:
-        """Read the table of tracks once for several clips that are to be opened."""
+        """Read the lists of tracks and of files once for several clips that are to be opened."""
         missing = set(clips) - self._tracks.keys()
         if not missing:
             return
@@ -46,6 +48,12 @@ class ClipOpener:
         for row in self._version.rows["tracks"]:
             if row.clip in missing:
                 self._tracks[row.clip].append(row)
+        self._files |= {clip: {} for clip in missing}
+        for table, entries in self._version.manifest.tables.items():
+            if TABLES[table].per_clip:
+                for file in entries:
+                    if file.clip in missing:
+                        self._files[file.clip][table] = file
 
     def open(self, row: ClipRow) -> SceneClip:
         """The clip with its tracks, and those of its tables that have files of their own."""
@@ -64,10 +72,8 @@ class ClipOpener:
                 return self._tracks[row.clip]
             if not TABLES[table].per_clip:
                 return [item for item in self._version.rows[table] if item.clip == row.clip]
-            for file in self._version.manifest.tables[table]:
-                if file.clip == row.clip:
-                    return parquet.read(TABLES[table].row, self._read(file.sha256))
-            return []
+            file = self._files[row.clip].get(table)
+            return [] if file is None else parquet.read(TABLES[table].row, self._read(file.sha256))
 
         return SceneClip(row, source, load)
 

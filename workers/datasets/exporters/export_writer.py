@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from workers.datasets.exporters.part_store import FOLDER, NOTES, Part, PartStore, read_notes
+from workers.datasets.exporters.shared.action_space import ActionSpace
 from workers.datasets.exporters.shared.streamed_json import Brackets, SpooledItems, spool_items, write_json
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -177,3 +178,8 @@ class ExportWriter:
     def leave_out(self, clip: SceneClip, reason: str, **details: Any) -> None:
         """Record that a clip, or a part of it, is not in the export, and why."""
         self.omissions.append({"clip": clip.id, "reason": reason, **details})
+
+    def leave_out_actions(self, clip: SceneClip, space: ActionSpace | None) -> None:
+        """Record that the actions of a clip are not those of the export, where that is so."""
+        if space is not None and (reason := space.explain_absence(clip)) is not None:
+            self.leave_out(clip, reason, what="actions")

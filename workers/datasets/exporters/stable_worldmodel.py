@@ -64,6 +64,7 @@ class StableWorldModel(Exporter):
         for clip, part in writer.build_parts(self._build_pixels, clips):
             pixels[first : first + len(clip)] = part["pixels"]
             times[first : first + len(clip)] = clip.timestamps()
+            writer.leave_out_actions(clip, actions)
             if action_column is not None and actions is not None:
                 action_column[first : first + len(clip)] = actions.matrix(clip)
             first += len(clip)

@@ -73,6 +73,7 @@ class StableWorldModelLance(Exporter):
                 }
                 for row, seconds in zip(clip.frames, clip.timestamps(), strict=True)
             ]
+            writer.leave_out_actions(clip, actions)
             if actions is not None:
                 for step, values in zip(rows, actions.matrix(clip), strict=True):
                     step["action"] = values.tolist()

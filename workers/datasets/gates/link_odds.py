@@ -27,6 +27,8 @@ ALIKE, UNLIKE = 0.01, 0.02
 # deviation of a person's velocity along each axis, diagonals per second, and the seconds after which it has
 # forgotten itself: in the yard 0.40, and its correlation is 0.72 after 2 s and 0.55 after 3 s
 SPEED, PERSISTENCE = 0.4, 4.0
+# error of a velocity along each axis, diagonals per second; chosen
+COURSE_ERROR = 0.15
 # error of a place and its prediction, in diagonals; chosen: masks of people who are half covered are shorter
 PLACE = 0.25
 # area in which another object may appear as well, in squared diagonals; the yard has 30
@@ -100,8 +102,8 @@ def measure_odds(one: Tracklet, two: Tracklet, before: End, after: End, *, is_ow
 def compare_appearance(similarity: float) -> float:
     """The logarithm of the odds by the similarity (0..1) of two appearances; it never falls with it."""
     # beyond the means neither likelihood says more: the tails of two Gaussians of different width cross
-    x = float(np.clip(np.log(1 - min(similarity, 1.0) + EQUAL), SAME[0], OTHER[0]))
-    same, other = _log_density(x, *SAME), _log_density(x, *OTHER)
+    x = np.clip(np.log(1 - min(similarity, 1.0) + EQUAL), SAME[0], OTHER[0])
+    same, other = (_log_density(np.array([x - mean]), deviation**2) for mean, deviation in (SAME, OTHER))
     return float(
         np.logaddexp(np.log(1 - UNLIKE) + same, np.log(UNLIKE) + other)
         - np.logaddexp(np.log(1 - ALIKE) + other, np.log(ALIKE) + same)
@@ -109,14 +111,19 @@ def compare_appearance(similarity: float) -> float:
 
 
 def compare_motion(before: End, after: End) -> float:
-    """The logarithm of the odds by where an object is before and after a gap, and how it moves."""
+    """The logarithm of the odds by where an object is before and after a gap, and how it moves.
+
+    The velocity after the gap is compared with that before it, and the way with what both velocities imply:
+    mean and variance are those of an integrated Ornstein-Uhlenbeck process between its two ends.
+    """
     size, absence = (before.size + after.size) / 2, after.time - before.time
-    kept = np.exp(-absence / PERSISTENCE)
-    velocity = (before.velocity + after.velocity) / 2 / size
-    off = (after.center - before.center) / size - velocity * PERSISTENCE * (1 - kept)
-    ratio = absence / PERSISTENCE
-    variance = PLACE**2 + (SPEED * PERSISTENCE) ** 2 * (2 * ratio - 3 + 4 * kept - kept**2)
-    return float(np.log(AREA / (2 * np.pi * variance)) - (off @ off) / (2 * variance))
+    old, new = before.velocity / size, after.velocity / size
+    kept, middle = np.exp(-absence / PERSISTENCE), np.tanh(absence / PERSISTENCE / 2)
+    spread = SPEED**2 * (1 - kept**2) + COURSE_ERROR**2 * (1 + kept**2)
+    turn = _log_density(new - kept * old, spread) - _log_density(new, SPEED**2 + COURSE_ERROR**2)
+    off = (after.center - before.center) / size - (old + new) * PERSISTENCE * middle
+    reach = PLACE**2 + 2 * (SPEED * PERSISTENCE) ** 2 * (absence / PERSISTENCE - 2 * middle)
+    return turn + _log_density(off, reach) + float(np.log(AREA))
 
 
 def measure_links(
@@ -142,6 +149,6 @@ def measure_links(
     return links
 
 
-def _log_density(x: float, mean: float, deviation: float) -> float:
-    """That of a Gaussian but for its constant factor."""
-    return float(-(((x - mean) / deviation) ** 2) / 2 - np.log(deviation))
+def _log_density(off: Vector, variance: float) -> float:
+    """That of a round Gaussian at a vector from its mean."""
+    return float(-np.log((2 * np.pi * variance) ** (len(off) / 2)) - off @ off / (2 * variance))

@@ -17,7 +17,7 @@ from workers.datasets.summary import compute_totals
 NO_POLICY = "none"
 STAGE, STAGE_VERSION = "import", "1"
 # the attribute of SceneClip that has the rows of a table, where it is not called like the table
-CLIP_ATTRIBUTES = {"tracks": "all_tracks"}
+CLIP_ATTRIBUTES = {"tracks": "all_tracks", "captions": "all_captions"}
 # one row per clip, or fewer; the others have rows of their own for every clip
 SHARED_TABLES = ("sources", "clips")
 

@@ -148,7 +148,7 @@ class EarlierClips:
 
     def _take(self, version: _Version, task: ClipTask, *, is_regated: bool) -> ClipRecord | None:
         data, clip_id = version.data, task.plan.id
-        row = next(row for row in data.clip_rows if row.clip == clip_id)
+        row = data.rows_by_clip[clip_id]
         files = {name: data.find_file(name, clip_id) for name, table in TABLES.items() if table.per_clip}
         shards = {name: entry for name, entry in files.items() if entry is not None}
         if not row.kept or not self._hold(version, shards.values()):

@@ -64,10 +64,14 @@ def select_numbered(paths: Iterable[Name], suffixes: frozenset[str]) -> list[Nam
 
 
 def split_frames_and_videos(paths: Iterable[Name]) -> tuple[list[Name], list[Name]]:
-    """Return the numbered frames (if there are several) and the videos of one folder, each in order."""
-    ordered = sorted(paths, key=_sort_key)
-    frames = select_numbered(ordered, FRAME_SUFFIXES)
+    """Return the videos of one folder or, where it has none, its numbered frames; each in order.
+
+    Numbered images beside videos are the photos of a phone, and names that begin with a dot
+    (`._IMG_0001.MOV`) are notes of a file system.
+    """
+    ordered = sorted((path for path in paths if not path.name.startswith(".")), key=_sort_key)
     videos = [path for path in ordered if path.suffix.lower() in VIDEO_SUFFIXES]
+    frames = [] if videos else select_numbered(ordered, FRAME_SUFFIXES)
     return (frames if len(frames) >= MIN_FRAMES else []), videos
 
 

@@ -18,6 +18,7 @@ from workers.datasets.exporters.hugging_face import HuggingFace
 from workers.datasets.exporters.shared.categories import get_category_name
 from workers.datasets.exporters.webdataset import WebDataset
 from workers.datasets.exporters.ytvis import YouTubeVis
+from workers.datasets.images import pack_depth
 from workers.datasets.importers.clip_publishing import publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
@@ -166,6 +167,20 @@ def test_webdataset_arrays_are_exact_in_every_decoder(
             images = {key for key in sample if key.rpartition(".")[2] in IMAGE_EXTENSIONS}
             assert images == {f"{frame:05d}.jpg" for frame in range(len(clip))}
     assert exact > 5
+
+
+def test_webdataset_depth_is_nan_where_nobody_measured_it(data: Dataset, tmp_path: Path) -> None:
+    clip = next(clip for clip in data.clips() if clip.depth(3) is not None)
+    depth = np.asarray(clip.depth(3)).copy()
+    depth[:, : depth.shape[1] // 3] = np.nan
+    levels, unit = pack_depth(depth)
+    frames = [replace(row, depth_png=levels, depth_unit=unit) for row in clip.frames]
+    tables = {"frames": frames, "cameras": clip.cameras, "tracks": clip.all_tracks}
+    publish_clips([SceneClip.from_tables(clip.row, clip.source, tables)], tmp_path / "made", "test")
+    WebDataset().write(Dataset(tmp_path / "made"), tmp_path / "out")
+    [shard] = (tmp_path / "out").glob("*.tar")
+    [sample] = webdataset.WebDataset(str(shard), shardshuffle=False).decode()
+    assert np.allclose(sample["00003.depth.npy"], depth, atol=unit, equal_nan=True)
 
 
 def test_webdataset_ids_have_one_type_that_holds_all(data: Dataset, tmp_path: Path) -> None:

@@ -166,6 +166,13 @@ def test_a_frame_serves_one_point_and_is_the_nearest_to_it(steps: list[int], rat
         distance = abs(times[item.index] - item.point / rate)
         assert distance == min(abs(time - item.point / rate) for time in times)
         assert item.error == pytest.approx(float(times[item.index] - item.point / rate))
+    # of the points that no other frame is nearer to, a frame takes the nearest
+    points = np.arange(chosen[-1].point + 1) * 1000 * rate.denominator
+    distances = np.abs(np.array(pts)[:, None] * rate.numerator - points)
+    owners = distances.argmin(axis=0)
+    for item in chosen:
+        own = distances[item.index]
+        assert own[item.point] == own[owners == item.index].min()
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,9 @@ class CJepaSlots(Exporter):
                 if arrays:
                     spool.add(clip, tracks, arrays)
                 else:
-                    writer.leave_out(clip, "its actions or its camera are not known in every frame")
+                    absent = None if space is None else space.explain_absence(clip)
+                    unknown = "its actions or its camera are not known in every frame"
+                    writer.leave_out(clip, absent or unknown)
             normalisation = spool.compute_normalisation()
             for name in spool.names:
                 groups = {split: spool.read(name, split, normalisation) for split in SPLITS}

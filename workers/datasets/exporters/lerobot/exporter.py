@@ -11,7 +11,7 @@ from workers.datasets.dataset_rates import count_rates, format_rates
 from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.base import Exporter
 from workers.datasets.exporters.export_writer import ClipSequence, ExportWriter
-from workers.datasets.exporters.lerobot.features import VALID_PREFIX, StepFeatures, has_actions
+from workers.datasets.exporters.lerobot.features import VALID_PREFIX, StepFeatures
 from workers.datasets.exporters.lerobot.layout import (
     CAMERA,
     EPISODES_PER_CHUNK,
@@ -97,8 +97,7 @@ class LeRobot(Exporter):
         for number, (clip, part) in enumerate(writer.build_parts(build, clips)):
             steps = features.count_steps(clip)
             columns = features.build(clip, steps)
-            if self.actions != "auto" and not has_actions(columns):
-                writer.leave_out(clip, f"it has no actions of the kind {self.actions}", what="actions")
+            writer.leave_out_actions(clip, features.actions)
             task = tasks.setdefault(get_task(clip), len(tasks))
             columns |= _number_steps(steps, number, first, task, rate)
             first += steps

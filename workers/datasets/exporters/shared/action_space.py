@@ -58,6 +58,19 @@ class ActionSpace:
                 out[row.frame] = row.values
         return out
 
+    def explain_absence(self, clip: SceneClip) -> str | None:
+        """Why none of the actions of a clip are in the export; None where some are."""
+        if self.kind == SUBJECT:
+            return None if clip.observations else "no track is kept"
+        names = {row.kind: row.names for row in clip.actions}
+        if self.kind not in names:
+            others = f", only {', '.join(sorted(names))}" if names else ""
+            return f"it has no actions of the kind {self.kind}{others}"
+        if any(row.kind == self.kind and row.names == self.names for row in clip.actions):
+            return None
+        own, exported = ", ".join(names[self.kind]), ", ".join(self.names)
+        return f"its {self.kind} actions are {own}, not {exported}"
+
 
 def measure_subject(clip: SceneClip) -> NDArray[np.float32]:
     """The box of the kept track that covers most of a clip, f32 (T, 4): its middle and its size, x first.

@@ -21,6 +21,7 @@ from workers.engines.weights import WeightsCorrupt, WeightsMissing
 REQUIRED = ("mhr_model.pt", "corrective_activation.npz", "corrective_blendshapes_lod1.npz")
 OPTIONAL = tuple(f"lod{lod}.fbx" for lod in range(7))
 RECORD = "pulled.json"
+PULL = "maquette-server models pull mhr FOLDER"
 CHUNK, TIMEOUT_SECONDS = 1 << 20, 60
 
 
@@ -52,12 +53,10 @@ def find_assets() -> Path:
     """The folder that MAQUETTE_MHR_ASSETS names; raises MhrMissing when it names none with the model."""
     folder = MhrSettings().assets
     if folder is None:
-        raise MhrMissing(
-            f"MHR's assets are needed: run scripts/models/mhr_assets.py pull, set {ASSETS_VARIABLE}"
-        )
+        raise MhrMissing(f"MHR's assets are needed: run `{PULL}`, and name the folder in {ASSETS_VARIABLE}")
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
-        raise MhrMissing(f"{folder} lacks {', '.join(missing)}: run scripts/models/mhr_assets.py pull")
+        raise MhrMissing(f"{folder} lacks {', '.join(missing)}: run `{PULL}`")
     return folder
 
 
@@ -98,7 +97,7 @@ def verify(folder: Path) -> Mapping[str, str]:
         record = folder / RECORD
         recorded = json.loads(record.read_text(encoding="utf-8"))["files"] if record.is_file() else {}
     except FileNotFoundError as error:
-        raise MhrMissing(f"{error.filename} is missing: run scripts/models/mhr_assets.py pull") from error
+        raise MhrMissing(f"{error.filename} is missing: run `{PULL}`") from error
     except (ValueError, KeyError) as error:
         raise MhrCorrupt(f"{folder / RECORD} cannot be read: {error}") from error
     changed = [name for name, value in hashes.items() if recorded.get(name, value) != value]

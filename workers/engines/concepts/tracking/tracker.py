@@ -160,12 +160,19 @@ class DefaultTracker:
             change = mask_area(track.visible_mask) / max(before, 1)
             limits = config.key_frames
             is_steady = limits.min_area_change <= change <= limits.max_area_change
-            if moved.trust < limits.min_flow_trust or not is_steady:
+            has_drifted = track.label is not None and self._has_travelled(track, state)
+            if moved.trust < limits.min_flow_trust or not is_steady or has_drifted:
                 doubtful.add(track.id)
         occupied = merge_visible_masks(state.active_tracks, frame.shape)
         lost = [track for track in state.tracks if track.is_lost and track.label is None]
         doubtful |= {track.id for track in lost if is_in_sight(track, bins, occupied, config)}
         return color_errors, doubtful
+
+    def _has_travelled(self, track: Track, state: TrackerState) -> bool:
+        """Whether a track has moved so far since its correction that its mask may lie over another object."""
+        scale = track.amodal.shape[1] / state.flow_image.shape[1]
+        travelled = scale * float(np.hypot(*track.velocity)) * (state.frames - track.corrected_at)
+        return bool(travelled > self._config.key_frames.max_travel * np.sqrt(track.area))
 
     def _move(self, track: Track, flow: FrameFlow, bins: ColorBins) -> tuple[PropagatedMask, SoftMask]:
         """A track's masks in the new frame, and which part of it is in sight; changes nothing."""

@@ -96,7 +96,7 @@ def test_a_server_that_cannot_be_reached_names_the_way_out(tmp_path: Path) -> No
 
 def test_without_assets_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ASSETS_VARIABLE, raising=False)
-    with pytest.raises(MhrMissing, match=r"mhr_assets\.py pull"):
+    with pytest.raises(MhrMissing, match="models pull mhr"):
         find_assets()
     with pytest.raises(MhrMissing, match=r"lacks mhr_model\.pt"):
         BodyModelsMhr(tmp_path)

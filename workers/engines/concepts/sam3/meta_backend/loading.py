@@ -77,18 +77,19 @@ class MetaModels:
     def predictor(self) -> Any:
         """The video predictor: of SAM 3.1 (object multiplex) where its checkpoint is set."""
         builder, settings = _import("sam3.model_builder"), self.settings
-        # a builder of the pinned commit may not know the word
-        options = {"compile": True} if settings.compile else {}
         with self.on_device():
             if settings.multiplex is None:
-                return builder.build_sam3_video_predictor(checkpoint_path=settings.checkpoint, **options)
+                predictor = builder.build_sam3_video_predictor(checkpoint_path=settings.checkpoint)
+                # the builder of SAM 3 has no word for it; its model compiles itself before the first pass
+                predictor.model.compile_model = settings.compile
+                return predictor
             use_flash_attention = settings.resolve_flash_attention()
             return builder.build_sam3_multiplex_video_predictor(
                 checkpoint_path=settings.multiplex,
                 max_num_objects=settings.max_objects,
                 use_fa3=use_flash_attention,
                 use_rope_real=use_flash_attention,
-                **options,
+                compile=settings.compile,
             )
 
     def on_device(self) -> AbstractContextManager[Any]:

@@ -12,9 +12,8 @@ from collections import UserDict
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch.nn.functional import pad
 
 # where the predictor keeps sessions by id: SAM 3.1's base class, and the class before it
 _SESSIONS = ("_all_inference_states", "_ALL_INFERENCE_STATES")
@@ -25,15 +24,21 @@ _CACHE = "cached_frame_outputs"
 
 @dataclass(frozen=True, slots=True)
 class _PackedMask:
-    """A bool tensor as bits in host memory, and the device to which it returns."""
+    """A bool tensor as bits in host memory, and the device to which it returns; packed and unpacked there."""
 
-    bits: NDArray[np.uint8]
+    bits: Any
     shape: tuple[int, ...]
     device: Any
 
+    @classmethod
+    def pack(cls, mask: Any) -> "_PackedMask":
+        octets = pad(mask.flatten().view(torch.uint8), (0, -mask.numel() % 8)).view(-1, 8)
+        bits = (octets * _list_weights(mask.device)).sum(dim=1, dtype=torch.uint8)
+        return cls(bits.cpu(), tuple(mask.shape), mask.device)
+
     def unpack(self) -> Any:
-        flat = np.unpackbits(self.bits, count=math.prod(self.shape))
-        return torch.from_numpy(flat.view(np.bool_).reshape(self.shape)).to(self.device)
+        octets = self.bits.to(self.device)[:, None] & _list_weights(self.device)
+        return (octets != 0).flatten()[: math.prod(self.shape)].view(self.shape)
 
 
 class HostMasks(UserDict[int, Any]):
@@ -46,8 +51,7 @@ class HostMasks(UserDict[int, Any]):
         return self.data[number].unpack()
 
     def __setitem__(self, number: int, mask: Any) -> None:
-        bits = np.packbits(np.asarray(mask.cpu()))
-        self.data[number] = _PackedMask(bits, tuple(mask.shape), mask.device)
+        self.data[number] = _PackedMask.pack(mask)
 
     def copy(self) -> dict[int, Any]:  # type: ignore[override]
         """The masks themselves, which upstream changes and stores anew."""
@@ -99,3 +103,8 @@ def _find_cache(predictor: Any, session: str) -> dict[int, Any]:
     # a new phrase gives a session's state another dictionary
     cached: dict[int, Any] = _find_session(predictor, session).get("state", {}).get(_CACHE, {})
     return cached
+
+
+def _list_weights(device: Any) -> Any:
+    """The values of the bits of a byte, the first pixel's first."""
+    return 2 ** torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
