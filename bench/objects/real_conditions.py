@@ -55,6 +55,11 @@ def find_half(name: str) -> str:
     return HALVES[zlib.crc32(f"{name}/half".encode()) & 1]
 
 
+def load_half(folder: Path, half: str) -> list[RealMesh]:
+    """The held-out objects of a half."""
+    return [mesh for mesh in load_meshes(folder, held=True) if find_half(mesh.name) == half]
+
+
 def measure(engine: DefaultObjects, mesh: RealMesh, seed: int, condition: Condition) -> dict[str, Any]:
     """The figures of one object under a condition."""
     rng = np.random.default_rng([seed, zlib.crc32(mesh.name.encode()), 0])
@@ -76,8 +81,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
-    meshes = [mesh for mesh in load_meshes(options.meshes, held=True) if find_half(mesh.name) == options.half]
-    meshes = thin_out(meshes, options.count)
+    meshes = thin_out(load_half(options.meshes, options.half), options.count)
     engine = DefaultObjects(splats=1000)
     records = Records(options.out / f"{report.bench}.records.jsonl", VERSION)
     columns = {"condition": "", "objects": "", **COLUMNS, "hypotheses": ""}

@@ -4,7 +4,8 @@
 
 The cameras look down by 25 degrees. Reports F-score at 5% of the longest side against the outer surface, the
 mean IoU with the masks and seconds; with `--hull` also of the hull, which colours have not carved. A run that
-was stopped goes on. `--training` takes objects that training may use: for choosing, never for judging.
+was stopped goes on. The objects are held out: `--half first` takes those that thresholds may be set on, by
+default the other half judges.
 """
 
 import argparse
@@ -17,7 +18,8 @@ import numpy as np
 from bench.objects.geometry_scores import Array, f_score
 from bench.objects.painted_shapes import PaintedMesh
 from bench.objects.photos import ring, take_photos
-from bench.objects.real import POINTS, choose_meshes
+from bench.objects.real import POINTS, thin_out
+from bench.objects.real_conditions import HALVES, load_half
 from bench.objects.real_meshes import RealMesh
 from bench.objects.records import Records
 from bench.report import Report
@@ -52,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--views", type=int, default=16)
     parser.add_argument("--side", type=int, default=192, help="image side in pixels")
     parser.add_argument("--hull", action="store_true", help="also measure the hull")
-    parser.add_argument("--training", action="store_true", help="objects that training may use")
+    parser.add_argument("--half", choices=HALVES, default="second", help="of the held-out objects")
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
@@ -61,7 +63,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         variants["hull"] = DefaultObjects(refine_steps=0, splats=1000, carve=False)
     records = Records(options.out / f"{report.bench}.records.jsonl", VERSION)
     table = report.table("Views", {"arc": "", "object": "", "variant": "", **COLUMNS})
-    meshes = choose_meshes(options.meshes, options.count, held=not options.training)
+    meshes = thin_out(load_half(options.meshes, options.half), options.count)
     goals = {mesh.name: mesh.sample_outer_surface(POINTS) for mesh in meshes}
     for arc in map(float, options.arcs.split(",")):
         for variant, engine in variants.items():

@@ -10,8 +10,13 @@ from workers.engines.objects.multi_view.consistent_views import select_consisten
 from workers.engines.objects.multi_view.depth_slab import NARROW_ARC, bound_depth
 from workers.engines.objects.multi_view.distance_field import Array, EmptyHullError
 from workers.engines.objects.multi_view.from_single_view import reconstruct_from_best_view
-from workers.engines.objects.multi_view.support_plane import find_support_height
 from workers.engines.objects.multi_view.surface import ColoredSurface, extract_surface
+from workers.engines.objects.multi_view.tangent_planes import (
+    cut_to_tangent_planes,
+    find_support_height,
+    list_directions,
+    trace_outlines,
+)
 from workers.engines.objects.multi_view.views import (
     MaskedViews,
     SingleViewReconstructor,
@@ -95,9 +100,11 @@ def _reconstruct_from_hull(
         centre = triangulate_centre(views)
         arc = measure_arc(views.centres(), centre, up)
         hull = bound_depth(hull, views, single_view, arc, centre)
-        floor = find_support_height(hull, views)
+        outlines = trace_outlines(hull, views)
+        floor = find_support_height(outlines)
         if floor is not None:
             hull = hull.clip_below(floor)
+        hull = cut_to_tangent_planes(hull, outlines, list_directions())
         surface = extract_surface(hull, floor, arc, views, carve=options.carve)
     except EmptyHullError as error:
         raise RequestRefused(Problem.from_code("views_disagree", 422, str(error))) from None
