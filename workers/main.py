@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 settings = WorkerSettings()
 app = make_app(settings.broker_url)
 _process: "WorkerProcess | None" = None
+# with which a child tells the parent that it cannot start; alone it would end the parent, too
+START_FAILED = signal.SIGUSR2
+_start_failed = False
 
 
 @app.task(name=TASK, bind=True)
@@ -30,6 +33,18 @@ def run(self: Any, job_id: str) -> None:
         # the parent starts another child, which loads the engines anew; if that fails, the worker ends
         logging.getLogger(__name__).critical("this process ends: its GPU is lost", exc_info=True)
         os._exit(1)
+
+
+@signals.worker_init.connect
+def _listen(**_: Any) -> None:
+    signal.signal(START_FAILED, _stop_failed)
+
+
+def _stop_failed(*_: Any) -> None:
+    """Stop as on SIGTERM, but for the exit status."""
+    global _start_failed
+    _start_failed = True
+    signal.raise_signal(signal.SIGTERM)
 
 
 @signals.worker_process_init.connect
@@ -45,7 +60,7 @@ def _start_child(**_: Any) -> None:
     except Exception:
         # Celery would keep a child that cannot run anything and would swallow every job
         logging.getLogger(__name__).critical("the worker cannot start", exc_info=True)
-        os.kill(os.getppid(), signal.SIGTERM)
+        os.kill(os.getppid(), START_FAILED)
         os._exit(1)
 
 
@@ -57,7 +72,10 @@ def _drain(**_: Any) -> None:
 
 
 @signals.worker_shutdown.connect
-def _leave(**_: Any) -> None:
+def _leave(sender: Any, **_: Any) -> None:
+    if _start_failed:
+        # after SIGTERM it is 0, on which `on-failure` starts nothing again
+        sender.exitcode = 1
     from storage.ledger import Database, fleet
 
     fleet.leave(Database(settings.database_url), settings.worker_id)

@@ -35,7 +35,7 @@ class SharedEngineSettings(BaseSettings):
     models_dir: Path = SHIPPED_MODELS
     """Folder of the weights; by default `models/` of the checkout, in images `/models`."""
     require_gpu: bool = False
-    """Start only with a GPU that the engines can use; set in the GPU images. Without it, `auto` means the
-    CPU where no GPU is seen."""
+    """Start only with a GPU that the engines can use, else end with exit status 1; set in the GPU images.
+    Without it, `auto` means the CPU where no GPU is seen."""
     gsplat_python: str | None = None
     """Interpreter of an environment with torch and gsplat, in which a child process renders Gaussians."""
