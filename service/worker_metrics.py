@@ -9,10 +9,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from storage.ledger import WorkerRow
 
 LABELS = ("worker", "queue")
-# fields of the report with one distribution per operation, per stage, or in all
+# fields of the report with one distribution per operation
 BY_OPERATION = {
     "batch_size": "Calls that the engine got in one batch",
     "batch_seconds": "Time that the engine took for one batch",
+}
+# those with a list of distributions, each with its labels
+BY_KIND = {
+    "stage_seconds": ("Time that jobs spent in each stage, as their progress names it", "stage"),
+    "job_gpu_memory_peak_bytes": (
+        "Most GPU memory that torch had allocated in a process (the worker's, or the child of an engine) "
+        "while a job ran; jobs that shared the process at that time share its peak",
+        "process",
+    ),
 }
 
 
@@ -30,16 +39,18 @@ def collect(workers: Iterable[WorkerRow]) -> Iterator[Metric]:
     )
     memory = GaugeMetricFamily(
         "maquette_worker_gpu_memory_bytes",
-        "Memory of the GPU that this worker uses: allocated, reserved, peak since the last report",
-        labels=(*LABELS, "state"),
+        "GPU memory of torch in each process of a worker (its own, or the child of an engine as of its last "
+        "answer): allocated, reserved, peak of allocated since the last report",
+        labels=(*LABELS, "process", "state"),
     )
     for names, report in reports:
         if report.get("busy_ratio") is not None:
             busy.add_metric(names, report["busy_ratio"])
             seconds.add_metric(names, report["busy_seconds"])
             splits.add_metric(names, report["splits"])
-        for state, value in (report.get("gpu_memory") or {}).items():
-            memory.add_metric((*names, state), value)
+        for measured in report.get("gpu_memory_bytes", []):
+            for state in ("allocated", "reserved", "peak"):
+                memory.add_metric((*names, measured["process"], state), measured[state])
     yield from (busy, seconds, splits, memory)
     yield from _collect_distributions(reports)
 
@@ -54,17 +65,16 @@ def _collect_distributions(reports: list[tuple[tuple[str, str], dict[str, Any]]]
     waits = HistogramMetricFamily(
         "maquette_worker_queue_wait_seconds", "Time that calls waited for their batch", labels=LABELS
     )
-    stages = HistogramMetricFamily(
-        "maquette_worker_stage_seconds",
-        "Time that jobs spent in each stage, as their progress names it",
-        labels=(*LABELS, "kind", "stage"),
-    )
     for names, report in reports:
         if report.get("busy_ratio") is not None:
             _add(waits, names, report["queue_wait_seconds"])
-        for item in report.get("stage_seconds", []):
-            _add(stages, (*names, item["kind"], item["stage"]), item)
-    yield from (waits, stages)
+    yield waits
+    for field, (summary, label) in BY_KIND.items():
+        family = HistogramMetricFamily(f"maquette_worker_{field}", summary, labels=(*LABELS, "kind", label))
+        for names, report in reports:
+            for item in report.get(field, []):
+                _add(family, (*names, item["kind"], item[label]), item)
+        yield family
 
 
 def _add(family: HistogramMetricFamily, labels: tuple[str, ...], distribution: Mapping[str, Any]) -> None:

@@ -118,7 +118,8 @@ class AttemptRunner:
     ) -> Commit:
         """Do the work; returns the commit that ends the job."""
         try:
-            with nullcontext() if admit is None else admit(heartbeat.check):
+            watch = nullcontext() if self._stats is None else self._stats.watch_memory(job.kind)
+            with nullcontext() if admit is None else admit(heartbeat.check), watch:
                 engines = open_engines(heartbeat.check)
                 context = JobContext(
                     job, heartbeat, self._db, self._store, engines, sandbox, self._settings, self._stats

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from tests.support.fake_gpu_memory import FakeGpuMemory
 from workers.engines.host.arrays import Arrays
 from workers.engines.host.child import Answer, ChildError, serve
 
@@ -38,6 +40,14 @@ class Fake:
             os._exit(9)
         if op == "cuda":
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        if op == "gpu":
+            card = FakeGpuMemory()
+            sys.modules["torch"] = SimpleNamespace(cuda=card)  # type: ignore[assignment]
+            card.allocate(2)
+            card.compute(4)
+            if fields["fails"]:
+                raise ChildError("out_of_memory", "it does not fit")
+            return {}, {}
         if op == "fail":
             raise ValueError("no such thing")
         if op == "refuse":

@@ -1,6 +1,7 @@
 """A job whose GPU is lost is tried again by another process; one without enough memory says so."""
 
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import workers.main
 from media.sandbox import Sandbox
 from storage.artefacts.local import LocalStore
 from storage.ledger import Database, Submission, jobs
+from tests.support.fake_gpu_memory import GIB, FakeGpuMemory
 from workers import attempts, runner, worker_process
 from workers.engines.gpu_faults import DeviceLost
 from workers.engines.host.errors import HostRefused
@@ -43,10 +45,12 @@ class World:
 
         monkeypatch.setattr(attempts, "run_kind", fail)
 
-    def run(self, worker: str) -> None:
+    def run(self, worker: str) -> runner.Runner:
         engines = EngineSet("default")
         settings = WorkerSettings(worker_id=worker)
-        runner.Runner(self.db, self._store, engines, Sandbox(), settings).run(self.job_id, "message")
+        one = runner.Runner(self.db, self._store, engines, Sandbox(), settings)
+        one.run(self.job_id, "message")
+        return one
 
     @property
     def job(self) -> Any:
@@ -92,6 +96,26 @@ def test_too_little_memory_is_named(
     world = World(tmp_path, monkeypatch, error)
     world.run("w")
     assert world.job.state == "failed" and "out_of_memory" in str(world.job.problem)
+
+
+def test_a_job_that_did_not_fit_has_its_peak_of_gpu_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all jobs, its peak is the one that is asked for."""
+    world = World(tmp_path, monkeypatch, LOST)
+    card = FakeGpuMemory()
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=card))
+    monkeypatch.setattr(attempts, "release_memory", lambda: None)
+    card.compute(90)
+
+    def fill(*_: Any) -> None:
+        card.compute(70)
+        raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(attempts, "run_kind", fill)
+    (peaks,) = world.run("w").stats.describe()["job_gpu_memory_peak_bytes"]
+    assert (peaks["kind"], peaks["process"]) == ("segment", "worker")
+    assert (peaks["count"], peaks["sum"]) == (1, 70 * GIB)
 
 
 @pytest.fixture

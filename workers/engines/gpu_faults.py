@@ -64,19 +64,27 @@ def release_memory() -> None:
 
 
 def measure_memory() -> dict[str, int] | None:
-    """Bytes of the GPU's memory in use by this process: `allocated` and `reserved` now, and `peak`.
+    """Bytes of GPU memory in use by torch in this process: `allocated` and `reserved` now, and `peak`.
 
-    `peak` is the most that was allocated since the last call. None where torch uses no GPU.
+    `peak` is the most that was allocated since the last call. Several GPUs are added up. None where torch
+    uses no GPU, or cannot say because it has lost it.
     """
     torch = _find_torch_on_gpu()
     if torch is None:
         return None
-    measured = {
-        "allocated": int(torch.cuda.memory_allocated()),
-        "reserved": int(torch.cuda.memory_reserved()),
-        "peak": int(torch.cuda.max_memory_allocated()),
+    cuda = torch.cuda
+    readers = {
+        "allocated": cuda.memory_allocated,
+        "reserved": cuda.memory_reserved,
+        "peak": cuda.max_memory_allocated,
     }
-    torch.cuda.reset_peak_memory_stats()
+    try:
+        devices = range(cuda.device_count())
+        measured = {state: sum(int(read(index)) for index in devices) for state, read in readers.items()}
+        for index in devices:
+            cuda.reset_peak_memory_stats(index)
+    except RuntimeError:
+        return None
     return measured
 
 

@@ -1,4 +1,4 @@
-"""What a worker process measures about itself: counters that only grow, and the memory of its GPU."""
+"""What a worker process measures about itself: counters that only grow, and its GPU's memory."""
 
 import threading
 import time
@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from workers.engines.gpu_faults import measure_memory
+from workers.engines.gpu_memory import MONITOR
 
 # upper bounds; a value above the last counts in none but the total
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+# GPUs have between 8 and 192 GiB; half-filled ones are told apart, too
+GIBIBYTES = (0.5, 1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 192)
 
 
 class Distribution:
@@ -53,6 +55,9 @@ class PipelineStats:
         self._sizes: dict[str, Distribution] = defaultdict(lambda: Distribution(BATCH_SIZES))
         self._batches: dict[str, Distribution] = defaultdict(lambda: Distribution(SECONDS))
         self._stages: dict[tuple[str, str], Distribution] = defaultdict(lambda: Distribution(SECONDS))
+        self._peaks: dict[tuple[str, str], Distribution] = defaultdict(
+            lambda: Distribution([gib * 2**30 for gib in GIBIBYTES])
+        )
 
     @contextmanager
     def batch(self, operation: str, size: int) -> Iterator[None]:
@@ -86,6 +91,18 @@ class PipelineStats:
         with self._lock:
             self._stages[kind, stage].add(seconds)
 
+    @contextmanager
+    def watch_memory(self, kind: str) -> Iterator[None]:
+        """While a job of a kind runs; its peaks of GPU memory count when it ends, also by an error."""
+        peaks: dict[str, int] = {}
+        try:
+            with MONITOR.job() as peaks:
+                yield
+        finally:
+            with self._lock:
+                for process, peak in peaks.items():
+                    self._peaks[kind, process].add(peak)
+
     @property
     def busy_seconds(self) -> float:
         """For how long the engine has computed."""
@@ -96,7 +113,7 @@ class PipelineStats:
         """Everything as JSON, for the ledger.
 
         `busy_ratio` is the share of the time since the last call in which batches ran, None without batches;
-        `gpu_memory` is None where no torch holds a GPU.
+        `gpu_memory_bytes` and `job_gpu_memory_peak_bytes` are empty where no torch holds a GPU.
         """
         with self._lock:
             now, busy = time.monotonic(), self._read_busy_seconds()
@@ -113,7 +130,11 @@ class PipelineStats:
                     {"kind": kind, "stage": stage, **seconds.describe()}
                     for (kind, stage), seconds in self._stages.items()
                 ],
-                "gpu_memory": measure_memory(),
+                "gpu_memory_bytes": MONITOR.report(),
+                "job_gpu_memory_peak_bytes": [
+                    {"kind": kind, "process": process, **peaks.describe()}
+                    for (kind, process), peaks in self._peaks.items()
+                ],
             }
 
     def _read_busy_seconds(self) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.support.fake_gpu_memory import FakeGpuMemory
+
 __version__ = "2.5.1"
 
 
@@ -86,3 +88,11 @@ class cuda:
     @staticmethod
     def empty_cache() -> None:
         return None
+
+    memory = FakeGpuMemory()
+    is_initialized = is_available
+    memory_allocated, memory_reserved = memory.memory_allocated, memory.memory_reserved
+    max_memory_allocated, reset_peak_memory_stats = (
+        memory.max_memory_allocated,
+        memory.reset_peak_memory_stats,
+    )

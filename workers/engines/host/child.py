@@ -1,7 +1,8 @@
 """The child's side: it reads requests, answers each once, and ends with its parent.
 
 This runs in the hosted engine's own environment, so it may import only the standard library, NumPy,
-`media.wire` and this package.
+`media.wire`, this package and `workers.engines.gpu_faults`. Every answer, also an error, has `gpu_memory`:
+the bytes `allocated`, `reserved` and `peak` (since the last answer) of this process, null without a GPU.
 """
 
 import logging
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from media import wire
+from workers.engines.gpu_faults import measure_memory
 from workers.engines.host.arrays import Arrays, pack, unpack
 from workers.engines.host.errors import ArraysGarbled
 
@@ -72,7 +74,8 @@ def serve(load: Callable[[Mapping[str, Any]], HostedEngine]) -> None:
             if fatal:
                 return
         else:
-            wire.send(outgoing, {"fields": dict(fields), "arrays": descriptions}, payload_out)
+            header = {"fields": dict(fields), "arrays": descriptions, "gpu_memory": measure_memory()}
+            wire.send(outgoing, header, payload_out)
 
 
 def is_fatal(error: BaseException) -> bool:
@@ -81,7 +84,8 @@ def is_fatal(error: BaseException) -> bool:
 
 
 def _send_error(outgoing: int, code: str, detail: str, fatal: bool) -> None:
-    wire.send(outgoing, {"error": code, "detail": detail, "fatal": fatal})
+    header = {"error": code, "detail": detail, "fatal": fatal, "gpu_memory": measure_memory()}
+    wire.send(outgoing, header)
 
 
 def _take_pipes() -> tuple[int, int]:

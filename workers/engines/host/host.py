@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from media import wire
 from storage import environment
+from workers.engines.gpu_memory import MONITOR
 from workers.engines.host.arrays import Arrays, pack, unpack
 from workers.engines.host.errors import ArraysGarbled, HostCrashed, HostGarbled, HostRefused, HostTimeout
 from workers.engines.host.group import ChildGroup
@@ -157,6 +158,7 @@ class EngineHost:
             raise
         finally:
             timer.cancel()
+        MONITOR.record_child(self.spec.name, header.get("gpu_memory"))
         return self._read(header, answer)
 
     def _read(self, header: dict[str, Any], payload: bytearray) -> Reply:
@@ -176,6 +178,7 @@ class EngineHost:
         child, self._child, self._ready = self._child, None, None
         if child is not None:
             child.stop(grace)
+            MONITOR.forget_child(self.spec.name)
 
     def _environment(self) -> dict[str, str]:
         passed = environment.inherit(lambda name: name in PASSED or name.startswith(PASSED_FAMILIES))

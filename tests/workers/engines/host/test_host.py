@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
+from tests.support.fake_gpu_memory import GIB
 from tests.support.paths import REPOSITORY
+from workers.engines.gpu_memory import MemoryMonitor
+from workers.engines.host import host as host_module
 from workers.engines.host.arrays import pack, unpack
 from workers.engines.host.errors import ArraysGarbled, HostCrashed, HostRefused, HostTimeout
 from workers.engines.host.host import EngineHost, HostSpec
@@ -180,3 +184,24 @@ def test_unsupported_dtypes_and_short_payloads_are_refused() -> None:
             unpack(stated, body)
     with pytest.raises(ArraysGarbled):
         unpack([{"name": "a", "dtype": "object", "shape": [1]}], b"12345678")
+
+
+def test_a_child_tells_its_gpu_memory_with_every_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = MemoryMonitor()
+    monkeypatch.setattr(host_module, "MONITOR", monitor)
+    with EngineHost(SPEC) as host, monitor.job() as peaks:
+        host.ask({"op": "echo", "say": ""}, {})
+        assert monitor.report() == []
+        for fails in (False, True):
+            with monitor.job() as each, pytest.raises(HostRefused) if fails else nullcontext():
+                host.ask({"op": "gpu", "fails": fails}, {})
+            assert each == {"fake": 6 * GIB}
+        known = {"process": "fake", "allocated": 2 * GIB, "reserved": 6 * GIB, "peak": 6 * GIB}
+        assert monitor.report() == [known]
+        # since the last answer nothing was computed
+        host.ask({"op": "echo", "say": ""}, {})
+        assert monitor.report() == [known | {"peak": 2 * GIB}]
+        with pytest.raises(HostCrashed):
+            host.ask({"op": "die"}, {})
+        assert monitor.report() == []
+    assert peaks == {"fake": 6 * GIB}

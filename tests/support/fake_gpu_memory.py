@@ -1,0 +1,42 @@
+"""FAKE counters of GPU memory, named and behaving as those of `torch.cuda`."""
+
+GIB = 2**30
+
+
+class FakeGpuMemory:
+    """One GPU or several; freed memory stays reserved, as torch's allocator keeps it."""
+
+    def __init__(self, devices: int = 1) -> None:
+        self._devices = devices
+        self._allocated = [0] * devices
+        self._reserved = [0] * devices
+        self._peak = [0] * devices
+
+    def allocate(self, gib: float, device: int = 0) -> None:
+        """Take so much more, or free it where it is negative."""
+        self._allocated[device] += int(gib * GIB)
+        for most in (self._reserved, self._peak):
+            most[device] = max(most[device], self._allocated[device])
+
+    def compute(self, gib: float, device: int = 0) -> None:
+        """Take so much for a moment."""
+        self.allocate(gib, device)
+        self.allocate(-gib, device)
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def device_count(self) -> int:
+        return self._devices
+
+    def memory_allocated(self, device: int) -> int:
+        return self._allocated[device]
+
+    def memory_reserved(self, device: int) -> int:
+        return self._reserved[device]
+
+    def max_memory_allocated(self, device: int) -> int:
+        return self._peak[device]
+
+    def reset_peak_memory_stats(self, device: int) -> None:
+        self._peak[device] = self._allocated[device]
