@@ -127,14 +127,15 @@ def run(options: argparse.Namespace, report: Report) -> None:
     table = report.table("Against float32, boxes in pixels of the model's square", columns)
     images = [draw_image(9 * step, SIZE) for step in range(options.images)]
     exact: Outputs | None = None
+    left_out: list[str] = []
     for name, settings in VARIANTS.items():
         if name not in options.only and exact is not None:
             continue
         if name in GPU_ONLY and options.device == "cpu":
-            report.note(f"{name}: not run on a CPU")
+            left_out.append(f"{name} (on a GPU alone)")
             continue
         if settings.get("attention") == "flash" and find_spec("flash_attn") is None:
-            report.note(f"{name}: not run, the package flash-attn is not installed")
+            left_out.append(f"{name} (flash-attn is not installed)")
             continue
         engine = build_engine(options, **settings)
         outputs = compute_outputs(engine, images)
@@ -153,6 +154,8 @@ def run(options: argparse.Namespace, report: Report) -> None:
         )
         # full-size weights are released before the next are made
         del engine
+    if left_out:
+        report.note(f"Not run: {', '.join(left_out)}.")
     report.add({"peak_mb": peak_mb()})
 
 

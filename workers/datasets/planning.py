@@ -194,6 +194,7 @@ def _build_source(source: Source, settings: DatasetSettings, times: FrameTimes, 
         "depth_unit_assumed": info.depth is not None and info.depth.metres_per_unit is None,
         "frame_rate_below_grid": is_below_grid(times, settings.grid_rate),
         **dict.fromkeys(times.flags, True),
+        **dict.fromkeys(source.flags, True),
     }
     return SourceRow(
         source=source.sha256,

@@ -81,7 +81,8 @@ class Source:
     """A video of the dataset.
 
     `open(first, count)` decodes `count` frames (None: all) from frame `first` on; one video at a time.
-    `depth(first, last)` opens the depth of these frames, to be read while they are decoded.
+    `depth(first, last)` opens the depth of these frames, to be read while they are decoded. `flags` are what
+    the probe of the file found.
     """
 
     sha256: str
@@ -93,6 +94,7 @@ class Source:
     info: SourceInfo = field(default_factory=SourceInfo)
     truth: GroundTruth = field(default_factory=GroundTruth)
     depth: Callable[[int, int], DepthReader] | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def has_depth(self) -> bool:

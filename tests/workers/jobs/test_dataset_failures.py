@@ -19,6 +19,7 @@ from media.errors import MediaError
 from storage.ledger import fleet, jobs, leases, reaper
 from storage.ledger.tables import jobs as table
 from tests.support.dataset_worlds import TENANT, Follow, Heartbeat, Reds, World, version
+from tests.support.media_files import write_frames
 from tests.workers.jobs.test_dataset_parts import work
 from workers.datasets.budget_limits import Prices
 from workers.datasets.cameras.colmap_solver import load_solver
@@ -266,6 +267,18 @@ def test_a_video_that_breaks_on_the_way_is_left_out(world: World, tmp_path: Path
     with pytest.raises(JobProblem) as caught:
         world.go(world.job(videos=[bad]), Heartbeat())
     assert caught.value.problem.code == "video_broken"
+
+
+def test_a_video_that_was_cut_off_is_flagged_in_the_dataset(world: World, tmp_path: Path) -> None:
+    picky(world, None)
+    images = [np.full((48, 64, 3), 90 + index % 9, np.uint8) for index in range(90)]
+    path = write_frames(tmp_path / "cut.mp4", images, container_options={"movflags": "faststart"}, gop=12)
+    path.write_bytes(path.read_bytes()[:-400])
+    manifest = world.go(world.job(videos=[world.videos[0], world.put(path)]), Heartbeat())
+    data = Dataset(world.save(manifest, tmp_path / "data"))
+    flags = {row.width: row.flags for row in data.sources.values()}
+    assert "file_truncated" in flags.pop(64) and [*flags.values()] == [()]
+    assert "<td>file_truncated" in (data.folder / "report.html").read_text()
 
 
 def test_a_video_whose_survey_kills_its_workers_is_left_out(world: World) -> None:

@@ -35,7 +35,7 @@ class SourceRow:
         "was not given (integers are millimetres, floats metres); times_repaired: times went backwards and "
         "follow the rate of the stream; times_broken: they could not be repaired; variable_frame_rate: "
         "frames come unevenly; clock_jump: gaps that clips do not cross; frame_rate_below_grid: fewer frames "
-        "per second than the job asks for",
+        "per second than the job asks for; file_truncated, hdr_not_tone_mapped and others of the file itself",
     ]
     frame_rate_numerator: Annotated[
         int | None, "exact rate of even frames: numerator; null for uneven ones, and before schema version 3"

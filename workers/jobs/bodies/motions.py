@@ -16,7 +16,7 @@ from maquette.contract import (
 )
 from numpy.typing import NDArray
 
-from workers.engines.bodies.estimates import measure_height
+from workers.engines.bodies.estimates import LOW_CONFIDENCE, measure_height
 from workers.engines.protocols import ScaleSource
 from workers.geometry.cameras import Camera
 from workers.jobs.bodies.body_height import estimate_height_range
@@ -205,6 +205,10 @@ def _write_track(
         flags.append("camera_moved")
     if track.contacts_uncertain:
         flags.append("contacts_uncertain")
+    confidence = float(estimates.confidence.mean())
+    # the bound is that of the default engine's confidence: what others state is on scales of their own
+    if "default_engine" in recovered.flags and confidence < LOW_CONFIDENCE:
+        flags.append("low_confidence")
     return BodyTrack(
         id=track.id,
         first_frame=int(motion.frames[0]),
@@ -218,7 +222,7 @@ def _write_track(
         height_m=(height := measure_height(motion.rig)),
         height_range_m=estimate_height_range(height, recovered.scale_source),
         scale_source=recovered.scale_source,
-        confidence=float(estimates.confidence.mean()),
+        confidence=confidence,
         reprojection_error_px=float(estimates.errors.mean()),
         jitter_raw=motion.jitter_raw,
         jitter=motion.jitter,

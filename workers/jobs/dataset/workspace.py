@@ -106,6 +106,7 @@ def open_source(context: JobContext, ref: MediaRef, info: SourceInfo) -> Source:
         frame_rate=media.get("frame_rate"),
         open=open_frames,
         info=info,
+        flags=tuple(media.get("flags", ())),
     )
     if (depth := info.depth) is None:
         return source

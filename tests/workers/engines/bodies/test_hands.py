@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,15 @@ def test_what_is_no_hand_hidden_or_too_small_is_not_read() -> None:
     tiny = replace(pose, pixels=wrist + 0.1 * (pose.pixels - wrist))
     assert load_reader().read_hands(image, tiny) == (None, None)
     assert np.isnan(list_curls((None, None))).all()
+
+
+@pytest.mark.parametrize("curl", [0.0, 0.5, 1.2])
+def test_a_hand_too_blurred_to_tell_is_unknown(curl: float) -> None:
+    image, pose = draw_hand(curl, -0.9)
+    wrist, knuckle = pose.pixels[15], pose.pixels[19]
+    # a tenth of the hand's length, of which wrist to knuckles are half
+    blurred = cv2.GaussianBlur(image, (0, 0), 0.2 * float(np.linalg.norm(knuckle - wrist)))
+    assert load_reader().read_hands(blurred, pose) == (None, None)
 
 
 def test_a_region_holds_the_hand_upright() -> None:

@@ -264,6 +264,18 @@ def test_too_many_people_are_capped_to_those_who_stay_longest(world: World) -> N
     assert [track.id for track in result(manifest).tracks] == [1] and "people_capped" in manifest.flags
 
 
+def test_a_track_of_doubtful_bodies_is_flagged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sure = Bodies._body
+
+    def doubt(self: Bodies, box: Box) -> BodyEstimate:
+        body = sure(self, box)
+        return replace(body, confidence=0.5) if box[0] >= 30 else body
+
+    monkeypatch.setattr(Bodies, "_body", doubt)
+    first, second = result(world.run(make_job(world, max_frames=4))).tracks
+    assert "low_confidence" in second.flags and "low_confidence" not in first.flags
+
+
 def test_a_result_without_people_has_a_reason(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody: Callable[..., list[FrameResult]] = lambda self, frame: [FrameResult(frame.index, frame.pts, ())]  # noqa: E731
     monkeypatch.setattr(Concepts, "step", nobody)
