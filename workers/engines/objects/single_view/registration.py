@@ -84,6 +84,19 @@ def compare_with_depth(vertices: Array, faces: NDArray[np.int64], view: MaskView
     return _rate(vertices, faces, (wanted - depth) / float(np.ptp(vertices, axis=0).max()))
 
 
+def scale_with_depth(vertices: Array, faces: NDArray[np.int64], view: MaskView) -> Registered | None:
+    """A closed mesh (V, 3) at about z = 1, scaled to where most samples agree; None as for `register`."""
+    _, depth, wanted = _pair_samples(vertices, faces, view)
+    if len(depth) < MIN_SAMPLES:
+        return None
+    size = float(np.ptp(vertices, axis=0).max())
+    scale = float(np.median(wanted / depth))
+    for _ in REACHES:
+        weight = 1 / (1 + ((wanted / scale - depth) / (AGREEMENT * size)) ** 2) ** 2
+        scale = float(np.average(wanted / depth, weights=weight + 1e-12))
+    return _rate(scale * vertices, faces, (wanted / scale - depth) / size)
+
+
 def _rate(vertices: Array, faces: NDArray[np.int64], difference: Array) -> Registered:
     """A shape in metres, behind which samples lie by `difference` (N,) in its sizes."""
     far, before = np.abs(difference), difference < -AGREEMENT

@@ -5,10 +5,11 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from workers.engines.objects.single_view.cuboid import SIGNS, Cuboid
+from workers.engines.objects.single_view import cuboid
+from workers.engines.objects.single_view.cuboid import SIGNS, Cuboid, measure_cuboid
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.engines.objects.single_view.measured_solid import build_measured_solid
-from workers.engines.objects.single_view.registration import register
+from workers.engines.objects.single_view.registration import register, scale_with_depth
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import rasterize
 
@@ -73,6 +74,26 @@ def test_what_lies_before_the_shape_contradicts_it():
     registered = register(bend(VERTICES), FACES, see(TRUE - 0.5 * np.maximum(1 - bulge, 0)))
     assert registered.agreeing < 0.7
     assert not registered.is_confirmed
+
+
+def test_a_shape_alone_is_scaled_to_most_of_what_was_measured():
+    outliers = np.where(np.arange(128) < 55, TRUE - 0.4, TRUE)
+    scaled = scale_with_depth(VERTICES / 2.2, FACES, see(outliers))
+    np.testing.assert_allclose(scaled.vertices, VERTICES, rtol=0.005)
+    assert 0.5 < scaled.agreeing < 0.9
+
+
+@pytest.mark.parametrize(("degrees", "kept"), [(25, True), (0, False)])
+def test_the_box_of_the_outline_stays_where_depth_agrees_less_with_the_refined_one(
+    monkeypatch, degrees, kept
+):
+    turned = TURN @ Rotation.from_euler("y", degrees, degrees=True).as_matrix()
+    refined = Cuboid((SIGNS * SIDES) @ turned.T + [0.1, 0, 2.2], 1.0)
+    monkeypatch.setattr(cuboid, "refine_cuboid", lambda *_: refined)
+    outline = Cuboid(((SIGNS * SIDES) @ TURN.T + [0.1, 0, 2.2]) / 2.2, 1.0)
+    axes, measured = measure_cuboid(outline, see(TRUE))
+    np.testing.assert_allclose(axes, outline.axes() if kept else refined.axes(), atol=1e-9)
+    np.testing.assert_allclose(measured.vertices, VERTICES, rtol=0.005)
 
 
 def test_a_map_that_says_too_little_registers_nothing():
