@@ -89,8 +89,9 @@ class MemoryMonitor:
 def _read(measured: object) -> dict[str, int] | None:
     if not isinstance(measured, dict):
         return None
-    known = {state: measured.get(state) for state in STATES}
-    return known if all(type(value) is int and value >= 0 for value in known.values()) else None
+    values = [(state, measured.get(state)) for state in STATES]
+    known = {state: value for state, value in values if isinstance(value, int) and value >= 0}
+    return known if len(known) == len(STATES) else None
 
 
 # torch counts once for the whole process
