@@ -1,6 +1,9 @@
 """FAKE counters of GPU memory, named and behaving as those of `torch.cuda`."""
 
+from typing import Any
+
 GIB = 2**30
+COUNTERS = ("memory_allocated", "memory_reserved", "max_memory_allocated", "reset_peak_memory_stats")
 
 
 class FakeGpuMemory:
@@ -22,6 +25,12 @@ class FakeGpuMemory:
         """Take so much for a moment."""
         self.allocate(gib, device)
         self.allocate(-gib, device)
+
+    def attach(self, cuda: Any) -> None:
+        """Become the counters of a fake `torch.cuda` that has cards of its own, or none."""
+        cuda.is_initialized = cuda.is_available
+        for name in COUNTERS:
+            setattr(cuda, name, getattr(self, name))
 
     def is_initialized(self) -> bool:
         return True

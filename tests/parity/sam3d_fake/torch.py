@@ -52,14 +52,6 @@ class cuda:
     def empty_cache() -> None:
         return None
 
-    memory = FakeGpuMemory()
-    is_initialized = is_available
-    memory_allocated, memory_reserved = memory.memory_allocated, memory.memory_reserved
-    max_memory_allocated, reset_peak_memory_stats = (
-        memory.max_memory_allocated,
-        memory.reset_peak_memory_stats,
-    )
-
 
 class Tensor:
     def __init__(self, array: np.ndarray) -> None:
@@ -74,3 +66,7 @@ def load(path: str, map_location: str = "cpu", weights_only: bool = True, pickle
     assert map_location == "cpu" and not weights_only
     content = Path(path).read_bytes()
     return json.loads(content) if content.startswith(b"{") else pickle_module.load(io.BytesIO(content))
+
+
+memory = FakeGpuMemory()
+memory.attach(cuda)

@@ -89,10 +89,6 @@ class cuda:
     def empty_cache() -> None:
         return None
 
-    memory = FakeGpuMemory()
-    is_initialized = is_available
-    memory_allocated, memory_reserved = memory.memory_allocated, memory.memory_reserved
-    max_memory_allocated, reset_peak_memory_stats = (
-        memory.max_memory_allocated,
-        memory.reset_peak_memory_stats,
-    )
+
+memory = FakeGpuMemory()
+memory.attach(cuda)

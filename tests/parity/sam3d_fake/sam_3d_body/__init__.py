@@ -93,7 +93,7 @@ def load_sam_3d_body(checkpoint_path: str, device: str = "cuda", mhr_path: str =
     print("Loading SAM 3D Body model...")  # noqa: T201
     checkpoint = torch.load(checkpoint_path, map_location="cpu", weights_only=False)
     assert Path(mhr_path).name == "mhr_model.pt" and device == "cuda"
-    torch.cuda.memory.allocate(3)
+    torch.memory.allocate(3)
     decoder = {"USE_INTRIN_CENTER": bool(checkpoint.get("use_intrin_center"))}
     return _Model(checkpoint), SimpleNamespace(
         MODEL=SimpleNamespace(BACKBONE=SimpleNamespace(TYPE="fake_backbone"), DECODER=decoder)
@@ -137,7 +137,7 @@ class SAM3DBodyEstimator:
             os._exit(139)
         if len(bboxes) > wrong.get("fits", 99):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB (fake)")
-        torch.cuda.memory.compute(len(bboxes))
+        torch.memory.compute(len(bboxes))
         if wrong.get("cuda_at") == self.calls:
             raise RuntimeError("CUDA out of memory (fake)")
         camera = cam_int.array[0].astype(np.float64)

@@ -152,7 +152,7 @@ class FakePipeline:
         if len(self.calls) < needed:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory (fake)")
         whole = options["decode_formats"] is None
-        torch.cuda.memory.compute(9 if whole else 4)
+        torch.memory.compute(9 if whole else 4)
         solid = block()
         flipped = solid.vertices[:, [0, 2, 1]] * [1, 1, -1]
         glb = trimesh.Trimesh(
