@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ T = TypeVar("T")
 MEDIA_TYPE = "application/vnd.apache.parquet"
 # rows that are objects at once: some MB of them
 BATCH = 1 << 14
+# the same of rows that are read: a clip has fewer, and a table of all clips is read batch by batch
+READ_BATCH = 1 << 12
 # more than a clip of a minute has observations
 ROW_GROUP = 1 << 20
 SCALAR_TYPES = {
@@ -77,23 +80,36 @@ def _build_batches(
 
 def read(row: type[T], source: Path | bytes) -> list[T]:
     """The rows of a file; raises DatasetError `dataset_broken` when its columns are not those of `row`."""
-    table = _read_table(source)
-    columns = list_columns(row)
-    present = set(table.column_names)
+    return list(iterate(row, source))
+
+
+def iterate(row: type[T], source: Path | bytes) -> Iterator[T]:
+    """The same rows one by one, of which some thousand are in memory at a time."""
+    file: Any = io.BytesIO(source) if isinstance(source, bytes) else source
+    with _reading(source):
+        reader = arro3.io.read_parquet(file, batch_size=READ_BATCH)
+    columns, present = list_columns(row), set(reader.schema.names)
     missing = [column.name for column in columns if column.name not in present and not column.nullable]
     if missing:
         raise DatasetError("dataset_broken", f"{_get_name(source)} has no column {', '.join(missing)}")
-    values = {
-        column.name: _read_column(table, column) if column.name in present else [None] * table.num_rows
-        for column in columns
-    }
-    return [row(**dict(zip(values, items, strict=True))) for items in zip(*values.values(), strict=True)]
+    while True:
+        with _reading(source):
+            batch = next(reader, None)
+        if batch is None:
+            return
+        values = {
+            column.name: _read_column(batch, column) if column.name in present else [None] * batch.num_rows
+            for column in columns
+        }
+        for items in zip(*values.values(), strict=True):
+            yield row(**dict(zip(values, items, strict=True)))
 
 
-def _read_table(source: Path | bytes) -> Any:
+@contextmanager
+def _reading(source: Path | bytes) -> Iterator[None]:
+    """Raise DatasetError for what arro3 finds wrong in a file."""
     try:
-        file: Any = io.BytesIO(source) if isinstance(source, bytes) else source
-        return arro3.io.read_parquet(file, batch_size=1 << 16).read_all()
+        yield
     except BaseException as error:
         # arro3 panics on a broken file, and a panic is not an Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
@@ -103,8 +119,8 @@ def _read_table(source: Path | bytes) -> Any:
         ) from error
 
 
-def _read_column(table: Any, column: ColumnSpec) -> list[Any]:
-    values: list[Any] = table[column.name].to_pylist()
+def _read_column(batch: Any, column: ColumnSpec) -> list[Any]:
+    values: list[Any] = batch[column.name].to_pylist()
     if column.kind in ITEM_TYPES:
         return [None if value is None else tuple(value) for value in values]
     return values

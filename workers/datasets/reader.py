@@ -1,7 +1,7 @@
 """A dataset folder as clips; every table is read on first use."""
 
 import hashlib
-from collections import defaultdict
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.manifest import DatasetManifest, FileEntry
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, AssetRow, ClipRow, SourceRow
+from workers.datasets.spooled_rows import RowsByClip
 
 
 class Dataset:
@@ -30,7 +31,8 @@ class Dataset:
             for file in files:
                 if file.clip is not None:
                     self._clip_files[name, file.clip] = file
-        self._grouped: dict[str, dict[str, list[Any]]] = {}
+        self._by_clip: dict[str, RowsByClip[Any]] = {}
+        self._lock = threading.Lock()
 
     @cached_property
     def sources(self) -> dict[str, SourceRow]:
@@ -52,17 +54,20 @@ class Dataset:
         if table not in TABLES:
             raise DatasetError("dataset_incompatible", f"there is no table {table!r}")
         if clip is None:
-            files = sorted(self.manifest.tables.get(table, ()), key=lambda file: file.name)
-            return [row for file in files for row in self.read_file(table, file)]
+            return list(self.iterate(table))
         if TABLES[table].per_clip:
             file = self._clip_files.get((table, clip))
             return [] if file is None else self.read_file(table, file)
-        if table not in self._grouped:
-            grouped: dict[str, list[Any]] = defaultdict(list)
-            for row in self.rows(table):
-                grouped[row.clip].append(row)
-            self._grouped[table] = grouped
-        return self._grouped[table].get(clip, [])
+        # exports read clips from several threads
+        with self._lock:
+            if table not in self._by_clip:
+                self._by_clip[table] = RowsByClip(TABLES[table].row, self.iterate(table))
+            return self._by_clip[table].get(clip)
+
+    def iterate(self, table: str) -> Iterator[Any]:
+        """All rows of a table in order, some thousand of them in memory at a time; raises DatasetError."""
+        files = sorted(self.manifest.tables.get(table, ()), key=lambda file: file.name)
+        return (row for file in files for row in parquet.iterate(TABLES[table].row, self._find(file)))
 
     def clips(self, split: str | None = None, *, rejected: bool = False) -> Iterator[SceneClip]:
         """The kept clips in order, of all splits or of one; `rejected` adds those that failed a gate."""
@@ -90,10 +95,13 @@ class Dataset:
 
     def read_file(self, table: str, file: FileEntry) -> list[Any]:
         """The rows of one file of a table; raises DatasetError."""
+        return parquet.read(TABLES[table].row, self._find(file))
+
+    def _find(self, file: FileEntry) -> Path:
         path = self.folder / Path(file.name).name
         if not path.is_file():
             raise DatasetError("dataset_broken", f"{file.name} is missing from {self.folder}")
-        return parquet.read(TABLES[table].row, path)
+        return path
 
     def open_clip(self, row: ClipRow) -> SceneClip:
         """The clip of a row; its tables are read when they are first used, and go with it."""

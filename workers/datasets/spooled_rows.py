@@ -114,6 +114,31 @@ def spool_table(row: type[T]) -> SpooledRows[T]:
     return SpooledRows(attrgetter(*names), load)
 
 
+class RowsByClip(Generic[T]):
+    """Rows of a table of all clips, to be looked up by the id of a clip; one thread at a time."""
+
+    def __init__(self, row: type[T], rows: Iterable[T]) -> None:
+        self._rows = spool_table(row)
+        # of each clip the first row and the row after the last, for each run of its rows
+        self._runs: dict[str, array[int]] = {}
+        last = None
+        for place, item in enumerate(rows):
+            clip: str = item.clip  # type: ignore[attr-defined]
+            runs = self._runs.setdefault(clip, array("q"))
+            if clip != last:
+                runs.extend((place, place))
+            runs[-1] = place + 1
+            last = clip
+            self._rows.append(item)
+
+    def get(self, clip: str) -> list[T]:
+        """The rows of a clip in their order; none for a clip without rows."""
+        runs = self._runs.get(clip, ())
+        return [
+            row for start, stop in zip(runs[::2], runs[1::2], strict=True) for row in self._rows[start:stop]
+        ]
+
+
 def spool_files() -> SpooledRows[FileEntry]:
     """No descriptions of files yet."""
     return SpooledRows(FileEntry.as_json, lambda values: FileEntry(**values))

@@ -11,7 +11,7 @@ from workers.datasets import spooled_rows
 from workers.datasets.clip_plan import ClipPlan
 from workers.datasets.compact_ints import CompactInts
 from workers.datasets.schema import ClipRow, DecisionRow, ScoreRow
-from workers.datasets.spooled_rows import BLOCK, SpooledRows, spool_table
+from workers.datasets.spooled_rows import BLOCK, RowsByClip, SpooledRows, spool_table
 
 CLIP = ClipRow(
     clip="a",
@@ -106,6 +106,21 @@ def test_rows_can_be_read_twice_at_once_and_between_additions() -> None:
     assert all(a == b for a, b in pairs)
     spooled.extend(range(2 * BLOCK + 5, 4 * BLOCK))
     assert list(spooled) == list(range(4 * BLOCK))
+
+
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_rows_are_looked_up_by_their_clip(is_shuffled: bool) -> None:
+    rows = [
+        replace(SCORE, clip=f"{clip}", value=float(row))
+        for clip in range(BLOCK // 2)
+        for row in range(clip % 5)
+    ]
+    if is_shuffled:
+        Random(1).shuffle(rows)
+    by_clip = RowsByClip(ScoreRow, rows)
+    for clip in (BLOCK // 2 - 1, 0, 4, 2, BLOCK // 3):
+        assert by_clip.get(f"{clip}") == [row for row in rows if row.clip == f"{clip}"]
+    assert by_clip.get("unknown") == []
 
 
 def test_rows_lie_in_a_file_and_not_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ class WebDataset(Exporter):
 
 def _choose_id_type(writer: ExportWriter) -> DTypeLike:
     """The smallest type that holds the ids of all kept tracks; torch computes with few unsigned ones."""
-    largest = max((row.track for row in writer.dataset.rows("tracks") if row.kept), default=0)
+    largest = max((row.track for row in writer.dataset.iterate("tracks") if row.kept), default=0)
     return np.uint8 if largest <= np.iinfo(np.uint8).max else np.int32
 
 
