@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.datasets.appearance.crops import Crop
-from workers.datasets.gates.part_appearance import PartHistogram, describe_halves
+from workers.datasets.gates.half_histograms import HalfHistograms, describe_halves
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.observations import TrackedClip, TrackObservation
 
@@ -50,7 +50,7 @@ def script_clip(
     return out, times
 
 
-def describe_clothes(clothes: Clothes) -> PartHistogram:
+def describe_clothes(clothes: Clothes) -> HalfHistograms:
     """The colours of someone 8 pixels wide and 24 tall."""
     image = np.zeros((24, 8, 3), np.uint8)
     image[:12], image[12:] = clothes

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.datasets.gates.half_histograms import HalfHistograms, describe_halves
 from workers.datasets.gates.mask_changes import (
     MaskChange,
     MaskGrowth,
@@ -19,7 +20,6 @@ from workers.datasets.gates.mask_changes import (
     measure_growth,
     warp_mask,
 )
-from workers.datasets.gates.part_appearance import PartHistogram, describe_halves
 from workers.engines.concepts.images.color_histograms import Histogram, color_histogram, quantize_colors
 from workers.engines.protocols import Box, Mask, Rgb
 from workers.geometry.borders import measure_border_contact
@@ -57,7 +57,7 @@ class TrackStats:
     contacts: list[float] = field(default_factory=list)
     appearances: list[Histogram] = field(default_factory=list)
     margins: list[float | None] = field(default_factory=list)
-    halves: list[PartHistogram] = field(default_factory=list)
+    halves: list[HalfHistograms] = field(default_factory=list)
     changes: dict[int, MaskChange] = field(default_factory=dict)
     growths: dict[int, MaskGrowth] = field(default_factory=dict)
     switches: list[int] = field(default_factory=list)

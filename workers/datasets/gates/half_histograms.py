@@ -19,10 +19,10 @@ HALVES = 2
 PIXELS = 2000
 
 # (2 * BINS**3,), sum 1: the colours of the upper and of the lower half, in half precision to save memory
-PartHistogram = NDArray[np.float16]
+HalfHistograms = NDArray[np.float16]
 
 
-def describe_halves(image: Rgb, mask: Mask) -> PartHistogram:
+def describe_halves(image: Rgb, mask: Mask) -> HalfHistograms:
     """The colours of the upper and lower half of a mask (H, W) that is not empty.
 
     Every pixel counts in the bins around its colour by how near it is: a small change of light moves little.
