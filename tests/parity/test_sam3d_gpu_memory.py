@@ -1,4 +1,4 @@
-"""The children of SAM 3D Objects and Body tell the GPU memory of each call, here by FAKE upstreams."""
+"""The children of SAM 3D Objects and Body report the GPU memory of each call, here from FAKE upstreams."""
 
 from pathlib import Path
 

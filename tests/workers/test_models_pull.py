@@ -186,7 +186,7 @@ def test_modelscope_gives_the_gated_repository_and_the_hub_the_others(
 
 
 class GatedRepoError(OSError):
-    """As the hub's client names it; the answer's status tells a missing token from one without access."""
+    """As the hub's client names it; the answer's status separates a missing token from one without access."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"{status} Client Error.")

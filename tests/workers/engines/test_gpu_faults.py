@@ -113,7 +113,7 @@ def test_a_probe_runs_a_kernel_only_where_a_gpu_is_in_use(monkeypatch: pytest.Mo
     assert len(ran) == 3
 
 
-# tells the test that its import has begun, and goes on when the test says so
+# writes that its import has begun, and goes on when the test says so
 SLOW_TORCH = """
 import sys
 sys.importing.set()

@@ -1,4 +1,4 @@
-"""People whom the landmarks take for turned the other way: their feet on the floor tell."""
+"""People whom the landmarks take for turned the other way: their feet on the floor decide."""
 
 from dataclasses import replace
 from functools import lru_cache
