@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 settings = WorkerSettings()
 app = make_app(settings.broker_url)
 _process: "WorkerProcess | None" = None
-# with which a child tells the parent that it cannot start; alone it would end the parent, too
+# with which a child reports to the parent that it cannot start; alone it would end the parent, too
 START_FAILED = signal.SIGUSR2
 _start_failed = False
 

@@ -19,11 +19,12 @@ from typing import Any
 
 from maquette.contract import Artefact, DatasetResult
 
+from bench.datasets.exports import rename_clip
 from bench.report import Report
 from storage.ledger.stage_results import StageResult
 from tests.support.synthetic_datasets import RATE, SETTINGS, make_dataset, movi_source, rendered_clip
 from workers.datasets import manifest, parquet
-from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, SHARED_TABLES, publish_clips
+from workers.datasets.importers.clip_publishing import SHARED_TABLES, publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES, LineageRow
@@ -87,13 +88,9 @@ def build(folder: Path, clips: int) -> Dataset:
 def _copy(clip: SceneClip, count: int) -> Iterator[SceneClip]:
     names = [name for name, table in TABLES.items() if not table.per_clip and name not in SHARED_TABLES]
     for number in range(count):
-        own = f"{number:020x}"
-        tables: dict[str, Any] = {
-            name: [replace(row, clip=own) for row in getattr(clip, CLIP_ATTRIBUTES.get(name, name))]
-            for name in (*names, "cameras")
-        }
-        tables["lineage"] = [replace(row, key=f"{row.key}-{number}") for row in tables["lineage"]]
-        yield SceneClip.from_tables(replace(clip.row, clip=own), clip.source, tables)
+        copy = rename_clip(clip, number, (*names, "cameras"))
+        copy.lineage = [replace(row, key=f"{row.key}-{number}") for row in copy.lineage]
+        yield copy
 
 
 def measure(folder: Path, clips: int) -> tuple[float, float]:

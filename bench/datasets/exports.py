@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from bench.report import Report
 from tests.support.synthetic_datasets import RATE, SETTINGS, make_dataset, movi_source, rendered_clip
 from workers.datasets.exporters import EXPORTERS
-from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, publish_clips
+from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, SHARED_TABLES, publish_clips
 from workers.datasets.reader import Dataset
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import TABLES
@@ -54,19 +55,19 @@ def build(folder: Path, clips: int, frames: int) -> Path:
     settings = replace(SETTINGS, clip_seconds=frames / RATE, trim_seconds=0.0)
     made = make_dataset(folder / "one", [movi_source(rendered_clip(0, frames))], settings)
     clip = next(made.clips())
-    publish_clips([_rename(clip, number) for number in range(clips)], folder / "many", "bench")
+    names = [name for name in TABLES if name not in SHARED_TABLES]
+    publish_clips([rename_clip(clip, number, names) for number in range(clips)], folder / "many", "bench")
     return folder / "many"
 
 
-def _rename(clip: SceneClip, number: int) -> SceneClip:
-    """The clip under another id."""
-    name = f"{number:020x}"
+def rename_clip(clip: SceneClip, number: int, names: Iterable[str]) -> SceneClip:
+    """The clip under another id, with its rows of the named tables."""
+    own = f"{number:020x}"
     tables: dict[str, Any] = {
-        table: [replace(row, clip=name) for row in getattr(clip, CLIP_ATTRIBUTES.get(table, table))]
-        for table in TABLES
-        if table not in ("sources", "clips")
+        name: [replace(row, clip=own) for row in getattr(clip, CLIP_ATTRIBUTES.get(name, name))]
+        for name in names
     }
-    return SceneClip.from_tables(replace(clip.row, clip=name), clip.source, tables)
+    return SceneClip.from_tables(replace(clip.row, clip=own), clip.source, tables)
 
 
 def measure(dataset: Path, name: str, workers: int) -> dict[str, float]:

@@ -75,7 +75,7 @@ class MemoryMonitor:
             ]
 
     def _measure_own(self) -> dict[str, int] | None:
-        """Measuring starts a new peak, so whoever waits for one is told of the old."""
+        """Measuring starts a new peak, so the old one is recorded for whoever waits for it."""
         own = measure_memory()
         if own is not None:
             self._raise_peaks(WORKER, own["peak"])

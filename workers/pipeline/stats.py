@@ -13,7 +13,7 @@ from workers.engines.gpu_memory import MONITOR
 # upper bounds; a value above the last counts in none but the total
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 SECONDS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-# GPUs have between 8 and 192 GiB; half-filled ones are told apart, too
+# GPUs have between 8 and 192 GiB; half-filled ones have buckets of their own
 GIBIBYTES = (0.5, 1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 48, 64, 80, 96, 128, 192)
 
 
