@@ -17,8 +17,13 @@ import typer
 from storage import environment
 
 log = logging.getLogger(__name__)
-# a worker that ends is started again after this long: its GPU may need a moment, or be gone for good
-RESTART_SECONDS = 5.0
+# a worker that ends is started again after this long, as its GPU may need a moment; after twice as long each
+# time that it ends soon after its start, up to a limit
+RESTART_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 60.0
+# "soon" is before this: twice as long as the slowest engine may load (`load_seconds`, 15 minutes)
+STEADY_SECONDS = 1800.0
+# ends in a row, each soon after the start, that count as a worker that cannot run: after pauses of 4 minutes
+MOST_FAILURES = 8
 # how long workers may take to hand their jobs back; longer than their own grace
 STOP_SECONDS = 55.0
 _DEVICE = re.compile(r"^(\s*)(GPU|MIG)\b.*\(UUID: ([^)]+)\)", re.MULTILINE)
@@ -26,6 +31,10 @@ _DEVICE = re.compile(r"^(\s*)(GPU|MIG)\b.*\(UUID: ([^)]+)\)", re.MULTILINE)
 
 class NoGpu(RuntimeError):
     """This machine shows no GPU; the message says how it was looked for."""
+
+
+class NoWorkerRuns(RuntimeError):
+    """Every worker has ended again and again soon after its start; the message says how."""
 
 
 @dataclass(slots=True)
@@ -36,7 +45,17 @@ class GpuWorker:
     device: str
     command: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
     ended_at: float = field(default=-RESTART_SECONDS)
+    failures: int = 0
+    """How often in a row it has ended soon after its start."""
+    status: int = 0
+    """With what it has ended last."""
+
+    @property
+    def pause_seconds(self) -> float:
+        """How long it rests between its last end and its next start."""
+        return min(RESTART_SECONDS * 2.0 ** max(0, self.failures - 1), LONGEST_PAUSE_SECONDS)
 
     def start(self) -> None:
         """Start it with its GPU as the only one that it sees, under a name of its own."""
@@ -49,15 +68,25 @@ class GpuWorker:
         name = "celery" if self.number == 0 else f"gpu{self.number}"
         command = [*self.command, "--hostname", f"{name}@{host}"]
         self.process = subprocess.Popen(command, env={**environment.inherit(), **own})
+        self.started_at = time.monotonic()
         log.info("worker gpu%d (%s) has started as process %d", self.number, self.device, self.process.pid)
 
     def tend(self) -> None:
         """Start it again when it has ended some time ago."""
         if self.process is not None and self.process.poll() is not None:
-            log.warning("worker gpu%d has ended (%s)", self.number, self.process.returncode)
-            self.process, self.ended_at = None, time.monotonic()
-        if self.process is None and time.monotonic() - self.ended_at >= RESTART_SECONDS:
+            self._note_end(self.process.returncode)
+        if self.process is None and time.monotonic() - self.ended_at >= self.pause_seconds:
             self.start()
+
+    def _note_end(self, status: int) -> None:
+        self.process, self.ended_at, self.status = None, time.monotonic(), status
+        ran = self.ended_at - self.started_at
+        self.failures = 1 if ran >= STEADY_SECONDS else self.failures + 1
+        log.log(
+            logging.ERROR if self.failures >= MOST_FAILURES else logging.WARNING,
+            "worker gpu%d (%s) has ended with status %d after %.0f s, %d times in a row; starts in %.0f s",
+            *(self.number, self.device, status, ran, self.failures, self.pause_seconds),
+        )
 
     def stop(self, deadline: float) -> None:
         """Wait until it has ended, and kill it at the deadline."""
@@ -93,17 +122,29 @@ def find_gpus() -> list[str]:
 
 
 def run_workers(workers: Sequence[GpuWorker], stop: threading.Event, *, poll_seconds: float = 0.5) -> None:
-    """Keep every worker running until `stop` is set; then end them all, so that they hand jobs back."""
-    while not stop.is_set():
+    """Keep every worker running until `stop` is set; then end them all, so that they hand jobs back.
+
+    A worker that keeps ending costs the others nothing: it is started ever more rarely. Raises NoWorkerRuns
+    when all of them do: whoever started this command can start it again, or take another machine.
+    """
+    try:
+        while not stop.is_set():
+            for worker in workers:
+                worker.tend()
+            if all(worker.failures >= MOST_FAILURES for worker in workers):
+                ends = ", ".join(f"gpu{each.number} with status {each.status}" for each in workers)
+                raise NoWorkerRuns(
+                    f"no worker runs: each has ended {MOST_FAILURES} times in a row within "
+                    f"{STEADY_SECONDS:.0f} s of its start ({ends}); the lines above say why"
+                )
+            stop.wait(poll_seconds)
+    finally:
         for worker in workers:
-            worker.tend()
-        stop.wait(poll_seconds)
-    for worker in workers:
-        if worker.process is not None:
-            worker.process.terminate()
-    deadline = time.monotonic() + STOP_SECONDS
-    for worker in workers:
-        worker.stop(deadline)
+            if worker.process is not None:
+                worker.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for worker in workers:
+            worker.stop(deadline)
 
 
 def gpu_workers(
@@ -113,9 +154,16 @@ def gpu_workers(
     ] = None,
     queue: Annotated[str, typer.Option(envvar="MAQUETTE_WORKER_QUEUE")] = "default",
 ) -> None:
-    """Run one worker for each GPU, or each MIG part of one, until SIGTERM."""
+    """Run one worker for each GPU, or each MIG part of one, until SIGTERM.
+
+    Ends with status 1 when there is no GPU, or when every worker keeps ending soon after its start.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    devices = find_gpus() if gpus is None else [each.strip() for each in gpus.split(",") if each.strip()]
+    try:
+        devices = find_gpus() if gpus is None else [each.strip() for each in gpus.split(",") if each.strip()]
+    except NoGpu as error:
+        log.error("%s", error)
+        raise typer.Exit(1) from error
     command = [
         *(sys.executable, "-m", "celery", "-A", "workers.main", "worker", "--queues", queue),
         *("--concurrency", "1", "--pool", "prefork", "--without-gossip", "--without-mingle"),
@@ -124,4 +172,8 @@ def gpu_workers(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_workers([GpuWorker(number, device, command) for number, device in enumerate(devices)], stop)
+    try:
+        run_workers([GpuWorker(number, device, command) for number, device in enumerate(devices)], stop)
+    except NoWorkerRuns as error:
+        log.error("%s", error)
+        raise typer.Exit(1) from error

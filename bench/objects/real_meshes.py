@@ -22,6 +22,8 @@ HANDHELD_CM = 60.0
 # Fields of view and pitches in degrees, shares of the image's side that the object spans, and how far its
 # centre lies from the image's, as a share of the side, in views that look aside.
 FIELDS_OF_VIEW, PITCHES, SPANS, ASIDE = (25.0, 60.0), (5.0, 50.0), (0.4, 0.75), 0.22
+# Pixels that stay free between an object and the image's border.
+BORDER = 2
 # Directions from which the outer surface is looked for, and the depth within which a point counts as seen.
 DIRECTIONS = tuple((a, e) for e in (-60.0, -15.0, 30.0, 75.0) for a in range(0, 360, 72))
 SEEN_DEPTH, SEEN_SIDE, SEEN_DISTANCE = 0.01, 192, 8.0
@@ -99,9 +101,18 @@ def draw_view(mesh: RealMesh, rng: np.random.Generator, side: int, *, aside: boo
         current = float(np.ptp(pixels, axis=0).max()) / side
         pose = orbit(azimuth, pitch, max(float(np.linalg.norm(pose.translation)) * current / span, 0.9))
     if aside:
-        room = ASIDE * min(1.0, (1 - span) / (2 * ASIDE))
-        target = side * (0.5 + room * np.array([np.cos(angle), np.sin(angle)]))
-        ray = camera.unproject(target, np.ones(()))
-        turn, _ = Rotation.align_vectors(ray[None] / np.linalg.norm(ray), [[0.0, 0.0, 1.0]])
-        pose = Similarity.from_parts(turn.as_matrix(), (0, 0, 0)).compose(pose)
+        pose = _turn_aside(mesh, RealView(camera, pose), np.array([np.cos(angle), np.sin(angle)]))
     return RealView(camera, pose)
+
+
+def _turn_aside(mesh: RealMesh, view: RealView, direction: Array) -> Similarity:
+    """The pose of a view turned towards a direction (2,) of its image, as far as it stays complete."""
+    side = view.camera.width
+    for share in np.linspace(1, 0, 12):
+        ray = view.camera.unproject(side * (0.5 + share * ASIDE * direction), np.ones(()))
+        turn, _ = Rotation.align_vectors(ray[None] / np.linalg.norm(ray), [[0.0, 0.0, 1.0]])
+        pose = Similarity.from_parts(turn.as_matrix(), (0, 0, 0)).compose(view.pose)
+        pixels = view.camera.project(pose.apply(mesh.vertices))
+        if pixels.min() >= BORDER and pixels.max() <= side - BORDER:
+            break
+    return pose

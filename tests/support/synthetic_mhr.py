@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from workers.engines.bodies.mhr.layout import JOINTS, SCALES, VERTICES, from_euler
+from workers.engines.bodies.mhr.layout import JOINTS, POSE, SCALES, VERTICES, from_euler
 from workers.engines.bodies.mhr.model import Floats, Ints, MhrPose, SkinnedMesh
 
 # As in MHR: everything below the elbows.
@@ -59,6 +59,18 @@ class SyntheticMhr:
         local = np.einsum("vkba,vkb->vka", rest.rotations[riders], arms) * (1 + 0.1 * shape[0])
         placed = np.einsum("vkab,vkb->vka", posed.rotations[riders], local) + posed.joints[riders]
         return np.einsum("vk,vka->va", self.mesh.skin_weights, placed)
+
+    def keypoints(self, parameters: Floats, shape: Floats) -> Floats:
+        """Seventy points (70, 3) of the body in MHR's frame, chosen at will."""
+        return np.concatenate(
+            [self.pose(parameters).joints[1:36], self.vertices(parameters, shape)[::500][:35]]
+        )
+
+    def relax_hands(self, parameters: Floats) -> Floats:
+        """The same person (204,) whose joints below the elbows are as at rest."""
+        out = parameters.copy()
+        out[POSE][HANDS - 2] = 0
+        return out
 
     def _skin(self, random: np.random.Generator) -> tuple[Floats, SkinnedMesh]:
         joints = self.pose(np.zeros(204)).joints

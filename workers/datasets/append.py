@@ -51,7 +51,7 @@ def append(first: Dataset, second: Dataset, out: Path, *, key: str | None = None
     version = DatasetVersion(manifest, rows, build_funnel(rows), key is not None)
     by_hash = {entry.sha256: files.contents[entry.name] for entry in manifest.all_files()}
     documents = render_documents(version, lambda digest: _read_content(by_hash[digest]))
-    if not publish_folder(out, manifest, {**files.contents, **documents}, key=key):
+    if not publish_folder(out, manifest, {**files.contents, **documents}.items(), key=key):
         raise FileExistsError(f"{out} is not empty: a version is never changed, give a new folder")
     return version
 

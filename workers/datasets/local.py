@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 from workers.datasets.components import Components
@@ -98,11 +99,9 @@ def build_dataset(
     result = build_local_pipeline(workspace, components, settings, stopwatch).run(sources)
     engines = components.list_engines(None if components.objects is None else components.objects.info)
     written = write_version(workspace, result, settings, engines, version("maquette-server"))
-    files: dict[str, bytes | Path] = {
-        file.name: workspace.get_path(file.sha256) for file in written.manifest.all_files()
-    }
-    files |= render_documents(written, workspace.load)
-    if not folders.publish_folder(out, written.manifest, files, key=key):
+    files = ((file.name, workspace.get_path(file.sha256)) for file in written.manifest.all_files())
+    documents = render_documents(written, workspace.load)
+    if not folders.publish_folder(out, written.manifest, chain(files, documents.items()), key=key):
         existing = Dataset(out).version
         if existing != written.manifest.version:
             raise FileExistsError(f"{out} holds another version already: {existing[:12]}")

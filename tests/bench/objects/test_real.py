@@ -42,7 +42,7 @@ class TruthTeller:
 @pytest.mark.parametrize("aside", [False, True])
 def test_views_show_the_complete_object_where_they_should(aside):
     mesh = build_mesh()
-    for seed in range(4):
+    for seed in range(40):
         view = draw_view(mesh, np.random.default_rng(seed), 128, aside=aside)
         pixels = view.camera.project(view.pose.apply(mesh.vertices))
         assert pixels.min() > 0 and pixels.max() < 128

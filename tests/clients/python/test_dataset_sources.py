@@ -9,7 +9,7 @@ import pytest
 from maquette.contract.datasets import SourceInfo, SplitShares
 from maquette.cost_estimate import choose_trial_videos, estimate_cost
 from maquette.sources.avi import pack_frames
-from maquette.sources.folders import FrameFolder, find_videos
+from maquette.sources.folders import FrameFolder, count_photos, find_videos
 from PIL import Image
 from pydantic import ValidationError
 
@@ -48,8 +48,10 @@ def test_photos_and_notes_beside_videos_are_no_videos(tmp_path: Path) -> None:
     for name in ("IMG_0001.MOV", "IMG_0002.mov"):
         write_video(phone / name, 4)
     assert find_videos(phone) == [phone / "IMG_0001.MOV", phone / "IMG_0002.mov"]
+    assert count_photos(tmp_path) == {phone: 4}
     for name in ("IMG_0001.MOV", "IMG_0002.mov"):
         (phone / name).unlink()
+    assert count_photos(tmp_path) == {}
     [left] = find_videos(phone)
     assert isinstance(left, FrameFolder) and len(left.files) == 3
 

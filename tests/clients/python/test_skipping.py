@@ -253,6 +253,14 @@ def test_an_estimate_says_how_many_videos_are_not_in_it(
     assert "not in it: 2 upload(s) or https address(es)" in capsys.readouterr().out
 
 
+def test_photos_beside_videos_are_named_as_not_used(service: Service, tmp_path: Path) -> None:
+    for name in ("IMG_1.MOV", "IMG_2.HEIC", "IMG_3.jpg"):
+        (tmp_path / name).write_bytes(b"" if name.endswith("MOV") else GOOD)
+    result = segment("dataset", str(tmp_path), "-t", "cup", "--out", str(tmp_path / "out"))
+    assert f"not used: 2 photos beside the videos of {tmp_path}\n" in result.stderr
+    assert not service.jobs and "upload_empty" in result.stderr
+
+
 def test_a_strict_plan_names_the_first_bad_video(tmp_path: Path) -> None:
     for name, content in {"a.mp4": GOOD, "b.mp4": b""}.items():
         (tmp_path / name).write_bytes(content)

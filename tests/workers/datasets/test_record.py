@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
@@ -180,21 +181,20 @@ def test_the_first_to_publish_wins_and_readers_never_see_half(tmp_path: Path) ->
     first = DatasetManifest({}, parameters={"who": 1})
     second = DatasetManifest({}, parameters={"who": 2})
     target = tmp_path / "data"
-    assert publish_folder(target, first, {"a.bin": b"1"}, key="k")
-    assert not publish_folder(target, second, {"a.bin": b"2"})
+    assert publish_folder(target, first, [("a.bin", b"1")], key="k")
+    assert not publish_folder(target, second, [("a.bin", b"2")])
     assert (target / "a.bin").read_bytes() == b"1" and Dataset(target).version == first.version
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
     class Broken(Exception):
         pass
 
-    class Exploding(dict[str, bytes]):
-        def items(self):  # type: ignore[no-untyped-def]
-            yield "a.bin", b"1"
-            raise Broken
+    def explode() -> Iterator[tuple[str, bytes]]:
+        yield "a.bin", b"1"
+        raise Broken
 
     with pytest.raises(Broken):
-        publish_folder(tmp_path / "other", first, Exploding())
+        publish_folder(tmp_path / "other", first, explode())
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

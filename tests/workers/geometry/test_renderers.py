@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from workers.geometry import mesh_renderer
 from workers.geometry.cameras import Camera
 from workers.geometry.gaussians import Gaussians
 from workers.geometry.mesh_renderer import rasterize, render_mesh, silhouette
@@ -52,6 +53,52 @@ def test_depth_is_perspective_correct_on_a_slope():
 def test_triangles_behind_the_camera_are_left_out():
     points, faces = rectangle(0, 0, 64, 48, 1)
     assert not silhouette(points * [1, 1, -1], faces, CAMERA).any()
+
+
+def test_broken_triangles_are_left_out_and_the_others_stay():
+    good, faces = rectangle(10, 20, 30, 25, 3)
+    broken = np.array(
+        [[np.nan, 0, 3], [0, np.nan, 3], [0, 0, np.nan], [np.inf, 0, 3], [0, -np.inf, 3], [1e308, -1e308, 3]]
+    )
+    # a broken corner, one whose pixel no number can hold, and no area at all
+    more = [*([0, 1, 4 + k] for k in range(6)), [0, 0, 1], [2, 2, 2], [5, 6, 7]]
+    alone = rasterize(good, faces, CAMERA)
+    with np.errstate(all="raise"):
+        together = rasterize(np.vstack([good, broken]), np.vstack([faces, more]), CAMERA)
+    np.testing.assert_array_equal(together.face, alone.face)
+    np.testing.assert_array_equal(together.depth, alone.depth)
+
+
+def test_triangles_as_wide_as_the_picture_take_bounded_work(monkeypatch):
+    """Each pixel of a picture lies in the boxes of hundreds of these, as a mesh without a form has them."""
+    random, camera = np.random.default_rng(0), Camera.with_field_of_view(160, 120, 60)
+    points = random.normal(size=(600, 3)) * [1, 1, 0.3] + [0, 0, 2]
+    faces, done, fill = random.integers(0, 600, (1000, 3)), [], mesh_renderer._barycentric
+
+    def count(corners, area, triangle, x, y):
+        done.append(len(x))
+        return fill(corners, area, triangle, x, y)
+
+    monkeypatch.setattr(mesh_renderer, "_barycentric", count)
+    fragments = rasterize(points, faces, camera, most_candidates=200_000)
+    assert 0 < sum(done) <= 200_000
+    assert fragments.face.shape == fragments.depth.shape == (120, 160)
+    # the coarse picture shows the same: nearly everything is covered
+    assert (fragments.face >= 0).mean() > 0.9 and np.isfinite(fragments.depth[fragments.face >= 0]).all()
+    rasterize(points, faces, Camera(1, 1, 1, 1, 0.5, 0.5), most_candidates=10)
+
+
+def test_a_coarse_picture_lies_where_the_exact_one_does():
+    ball = trimesh.creation.icosphere(3)
+    points, faces = ball.vertices + np.array([0.3, -0.2, 4]), np.asarray(ball.faces)
+    camera = Camera.with_field_of_view(131, 97, 40)
+    exact = rasterize(points, faces, camera)
+    coarse = rasterize(points, faces, camera, most_candidates=4000)
+    masks = exact.face >= 0, coarse.face >= 0
+    assert (masks[0] ^ masks[1]).any()
+    assert (masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum() > 0.95
+    both = masks[0] & masks[1]
+    assert np.median(np.abs(exact.depth[both] - coarse.depth[both])) < 0.02
 
 
 def test_a_sphere_has_the_area_of_its_cone():

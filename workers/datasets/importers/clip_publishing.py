@@ -47,7 +47,7 @@ def publish_clips(clips: Sequence[SceneClip], out: Path, importer: str) -> Datas
         parameters={"importer": importer},
         policy=NO_POLICY,
     )
-    if not publish_folder(out, manifest, files):
+    if not publish_folder(out, manifest, files.items()):
         raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
     return manifest
 

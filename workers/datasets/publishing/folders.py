@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from workers.datasets import manifest
@@ -14,20 +14,24 @@ COPY_BYTES = 1 << 20
 
 
 def publish_folder(
-    folder: Path, version: DatasetManifest, files: Mapping[str, bytes | Path], *, key: str | None = None
+    folder: Path,
+    version: DatasetManifest,
+    files: Iterable[tuple[str, bytes | Path]],
+    *,
+    key: str | None = None,
 ) -> bool:
     """Write a version to `folder`; return False when another writer was first.
 
-    `files` maps names to contents, or to files to copy; `key` signs the manifest. Files are written and
-    synced in a scratch folder beside `folder`, which then gets its name by one rename. That rename decides
-    which writer was first, because a folder that is not empty cannot be replaced.
+    `files` are names with their contents, or with files to copy; `key` signs the manifest. Files are written
+    and synced in a scratch folder beside `folder`, which then gets its name by one rename. That rename
+    decides which writer was first, because a folder that is not empty cannot be replaced.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists() and any(folder.iterdir()):
         return False
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        for name, content in files.items():
+        for name, content in files:
             _write_synced(scratch / Path(name).name, content)
         data = version.encode()
         _write_synced(scratch / manifest.MANIFEST, data)

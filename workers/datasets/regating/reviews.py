@@ -19,7 +19,8 @@ def index_reviews(reviews: Iterable[Review], data: Dataset) -> dict[str, dict[in
 
     Raises DatasetError `review_misfit` for a clip or track that the version does not have.
     """
-    tracks = {(row.clip, row.track) for row in data.rows("tracks")}
+    reviews = list(reviews)
+    tracks = {(row.clip, row.track) for row in data.iterate("tracks")} if reviews else set()
     indexed: dict[str, dict[int | None, Review]] = {}
     for review in reviews:
         clip = _find_clip(review.clip, data)

@@ -1,7 +1,9 @@
 """Writes the version of a dataset that other bounds give, from its scores and masks alone."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from workers.datasets.regating.decisions import ClipPolicy, list_failed
 from workers.datasets.regating.reviews import ClipReviews, decide_by_hand, index_reviews
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import REVIEW_GATE, TABLES
+from workers.datasets.spooled_rows import SpooledRows, spool_files, spool_table
 from workers.datasets.summary import build_funnel, compute_totals, count_rejected
 from workers.datasets.version import DatasetVersion
 
@@ -55,53 +58,68 @@ class Changes:
 
 @dataclass
 class _Writer:
-    """The rows and files of the new version."""
+    """The rows of the new version, in temporary files, and its new files, in `folder`."""
 
     data: Dataset
-    rows: dict[str, list[Any]] = field(
-        default_factory=lambda: {name: [] for name, table in TABLES.items() if not table.per_clip}
+    folder: Path
+    rows: dict[str, SpooledRows[Any]] = field(
+        default_factory=lambda: {
+            name: spool_table(table.row) for name, table in TABLES.items() if not table.per_clip
+        }
     )
-    tables: dict[str, list[FileEntry]] = field(default_factory=lambda: {name: [] for name in TABLES})
-    contents: dict[str, bytes | Path] = field(default_factory=dict)
+    tables: dict[str, SpooledRows[FileEntry]] = field(
+        default_factory=lambda: {name: spool_files() for name in TABLES}
+    )
+    assets: set[str] = field(default_factory=set)
 
     def add_rejected(self, clip: SceneClip, decisions: Sequence[Any]) -> None:
         """A clip that is not kept has its row, its own scores and its decisions, and no files."""
-        self.rows["scores"] += [row for row in clip.scores if row.track is None and row.stage == "survey"]
-        self.rows["decisions"] += decisions
-        self.rows["clips"] += exclude_clips([clip.row], {clip.id})
+        own = (row for row in clip.scores if row.track is None and row.stage == "survey")
+        self.rows["scores"].extend(own)
+        self.rows["decisions"].extend(decisions)
+        self.rows["clips"].extend(exclude_clips([clip.row], {clip.id}))
 
     def add_kept(self, clip: SceneClip, regated: RegatedClip) -> None:
         """A kept clip, of which only the files are written again that have changed."""
         for name, table in TABLES.items():
             own = regated.rows.get(name, [])
             if not table.per_clip:
-                self.rows[name] += own
+                self.rows[name].extend(own)
             elif name not in regated.tables_changed:
-                self._keep_file(name, clip.id)
+                entry = self.data.find_file(name, clip.id)
+                if entry is not None:
+                    self.tables[name].append(entry)
             elif own:
                 data = parquet.write(table.row, own)
                 self.add_file(name, f"{name}-{clip.id}.parquet", data, len(own), clip.id)
         self.rows["clips"].append(regated.row)
-
-    def _keep_file(self, table: str, clip: str) -> None:
-        entry = self.data.find_file(table, clip)
-        if entry is not None:
-            self.tables[table].append(entry)
-            self.contents[entry.name] = self.data.folder / entry.name
+        self.assets.update(asset.file for asset in regated.rows["assets"])
 
     def add_file(self, table: str, name: str, data: bytes, rows: int, clip: str | None = None) -> None:
         """Add a file of a table."""
         self.tables[table].append(describe_file(name, data, rows=rows, clip=clip))
-        self.contents[name] = data
+        (self.folder / name).write_bytes(data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegatedVersion:
-    """A version that is not written yet: `contents` has new files as bytes, and those that stay as paths."""
+    """A version that is not published yet: new files are in `folder`, and those that stay in `earlier`."""
 
     version: DatasetVersion
-    contents: Mapping[str, bytes | Path]
+    folder: Path
+    earlier: Path
     changes: Changes
+
+    def find(self, name: str) -> Path:
+        """The file of a name."""
+        new = self.folder / name
+        return new if new.is_file() else self.earlier / name
+
+    def list_files(self) -> Iterator[FileEntry]:
+        """Every file of the version, tables first."""
+        manifest = self.version.manifest
+        for entries in (*manifest.tables.values(), manifest.files):
+            yield from entries
 
 
 def regate(
@@ -118,30 +136,39 @@ def regate(
     read. Raises DatasetError `option_unknown` for a gate that has no scores, `review_misfit` for a clip or
     track that the version does not have, `dataset_conflict` when `out` is not empty.
     """
-    regated = build_regated_version(data, bounds, reviews, is_signed=key is not None)
-    manifest = regated.version.manifest
-    contents = {entry.sha256: regated.contents[entry.name] for entry in manifest.all_files()}
-    documents = render_documents(regated.version, lambda digest: _read(contents[digest]))
-    if not publish_folder(out, manifest, {**regated.contents, **documents}, key=key):
-        raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
+    with tempfile.TemporaryDirectory() as folder:
+        regated = build_regated_version(data, bounds, Path(folder), reviews, is_signed=key is not None)
+        names = {entry.sha256: entry.name for entry in regated.list_files()}
+        documents = render_documents(regated.version, lambda digest: regated.find(names[digest]).read_bytes())
+        files: Iterator[tuple[str, bytes | Path]] = (
+            (entry.name, regated.find(entry.name)) for entry in regated.list_files()
+        )
+        if not publish_folder(out, regated.version.manifest, chain(files, documents.items()), key=key):
+            raise DatasetError("dataset_conflict", f"{out} is not empty: a version is never changed")
     return regated.version, regated.changes
 
 
 def build_regated_version(
-    data: Dataset, bounds: Mapping[str, Bound], reviews: Sequence[Review] = (), *, is_signed: bool
+    data: Dataset,
+    bounds: Mapping[str, Bound],
+    folder: Path,
+    reviews: Sequence[Review] = (),
+    *,
+    is_signed: bool,
 ) -> RegatedVersion:
     """The version that other bounds and decisions by hand give; raises DatasetError as `regate` does.
 
-    Of the tables of single clips, those of frames and actions are not read.
+    New files are written to `folder`, which is empty. Of the tables of single clips, those of frames and
+    actions are not read.
     """
-    measured = {row.name for row in data.rows("scores")}
+    measured = {row.name for row in data.iterate("scores")}
     unknown = sorted(set(bounds) - measured)
     if unknown:
         known = ", ".join(sorted(measured))
         raise DatasetError("option_unknown", f"there are no scores of {', '.join(unknown)}; known: {known}")
     indexed = index_reviews(reviews, data)
-    writer, changes = _Writer(data), Changes()
-    writer.rows["sources"] = list(data.rows("sources"))
+    writer, changes = _Writer(data, folder), Changes()
+    writer.rows["sources"].extend(data.iterate("sources"))
     kept: dict[str, set[int] | None] = {}
 
     def keeps(clip_id: str, track: int | None) -> bool:
@@ -158,7 +185,7 @@ def build_regated_version(
             writer.add_file(name, f"{name}.parquet", parquet.write(table.row, rows), len(rows))
     manifest = _build_manifest(data, writer, bounds)
     version = DatasetVersion(manifest, writer.rows, build_funnel(writer.rows), is_signed)
-    return RegatedVersion(version=version, contents=writer.contents, changes=changes)
+    return RegatedVersion(version=version, folder=folder, earlier=data.folder, changes=changes)
 
 
 def _add_clip(
@@ -181,8 +208,6 @@ def _add_clip(
         writer.add_rejected(clip, own)
         return
     writer.add_kept(clip, regated)
-    for asset in regated.rows["assets"]:
-        writer.contents[asset.file] = writer.data.path(asset)
     tracks = {track.track: track for track in clip.all_tracks}
 
     def describe(track: int, gates: tuple[str, ...]) -> TrackChange:
@@ -223,19 +248,14 @@ def _build_manifest(data: Dataset, writer: _Writer, bounds: Mapping[str, Bound])
     policy = GatePolicy(old.policy, stored)
     policy = policy.with_bounds(bounds) if bounds else policy
     parameters["policy"] = policy.as_json()
-    tables = {name: tuple(entries) for name, entries in writer.tables.items()}
     return replace(
         old,
-        tables=tables,
-        files=tuple(entry for entry in old.files if entry.name in writer.contents),
-        totals=compute_totals(writer.rows, tables),
+        tables=writer.tables,
+        files=tuple(entry for entry in old.files if entry.name in writer.assets),
+        totals=compute_totals(writer.rows, writer.tables),
         rejected=count_rejected(writer.rows),
         parameters=parameters,
         policy=policy.name,
         parents=(data.version,),
         schema_version=DatasetManifest({}).schema_version,
     )
-
-
-def _read(content: bytes | Path) -> bytes:
-    return content.read_bytes() if isinstance(content, Path) else content

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from workers.engines.weights import find_weight
 
@@ -95,10 +96,10 @@ def skin_vertices(
     affine = np.concatenate([global_rotations, offsets[:, :, None]], axis=2).reshape(
         len(global_rotations), 12
     )
-    blended = np.zeros((len(rest_vertices), 12))
-    for k in range(skin_joints.shape[1]):
-        blended += skin_weights[:, k, None] * affine[skin_joints[:, k]]
-    rows = blended.reshape(-1, 3, 4)
+    count, riders = skin_joints.shape
+    starts = np.arange(0, count * riders + 1, riders)
+    weights = sparse.csr_array((skin_weights.ravel(), skin_joints.ravel(), starts), (count, len(affine)))
+    rows = (weights @ affine).reshape(-1, 3, 4)
     posed: Floats = np.einsum("vab,vb->va", rows[:, :, :3], rest_vertices) + rows[:, :, 3]
     return posed
 

@@ -196,7 +196,7 @@ def decode_outputs(
     unit[:LANDMARKS] = refine_landmarks(unit[:LANDMARKS], heatmap[:, :, :LANDMARKS])
     confidence = sigmoid(table[:LANDMARKS, 3]) * sigmoid(table[:LANDMARKS, 4])
     points = world.astype(np.float64).reshape(-1, 3)[:LANDMARKS].copy()
-    foreground = sigmoid(mask.astype(np.float64)).astype(np.float32)
+    foreground = np.reciprocal(np.float32(1.0) + np.exp(-np.clip(mask, -80.0, 80.0)))
     if mirrored:
         unit[:, 0] = 1.0 - unit[:, 0]
         points[:, 0] *= -1.0
@@ -222,18 +222,15 @@ def refine_landmarks(points: Floats, heatmap: NDArray[np.float32]) -> Floats:
     MediaPipe's RefineLandmarksFromHeatmap: a 7x7 window about the landmark, used where its peak reaches 0.5.
     """
     height, width, count = heatmap.shape
-    half = HEATMAP_KERNEL // 2
-    out = points.copy()
-    for k in range(count):
-        column, row = int(points[k, 0] * width), int(points[k, 1] * height)
-        if not (0 <= column < width and 0 <= row < height):
-            continue
-        x0, x1 = max(0, column - half), min(width, column + half + 1)
-        y0, y1 = max(0, row - half), min(height, row + half + 1)
-        window = sigmoid(heatmap[y0:y1, x0:x1, k].astype(np.float64))
-        if window.max() < HEATMAP_CONFIDENCE:
-            continue
-        total = window.sum()
-        out[k, 0] = (window.sum(axis=0) @ np.arange(x0, x1)) / total / width
-        out[k, 1] = (window.sum(axis=1) @ np.arange(y0, y1)) / total / height
-    return out
+    column, row = (points * [width, height]).astype(np.int64).T
+    around = np.arange(HEATMAP_KERNEL) - HEATMAP_KERNEL // 2
+    x, y = column[:, None] + around, row[:, None] + around
+    known_x, known_y = (x >= 0) & (x < width), (y >= 0) & (y < height)
+    at = np.clip(y, 0, height - 1)[:, :, None], np.clip(x, 0, width - 1)[:, None], np.arange(count)
+    window = sigmoid(heatmap[at[0], at[1], at[2][:, None, None]].astype(np.float64))
+    window *= known_y[:, :, None] & known_x[:, None]
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    sure = inside & (window.max(axis=(1, 2)) >= HEATMAP_CONFIDENCE)
+    window /= np.where(sure, window.sum(axis=(1, 2)), 1.0)[:, None, None]
+    refined = np.stack([(window.sum(axis=1) * x).sum(axis=1), (window.sum(axis=2) * y).sum(axis=1)], axis=1)
+    return np.where(sure[:, None], refined / [width, height], points)

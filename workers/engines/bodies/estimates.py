@@ -11,7 +11,7 @@ from workers.engines.bodies.hypotheses import Resolution
 from workers.engines.bodies.kinematics import SHAPE
 from workers.engines.bodies.mask_agreement import BODY, judge_mask
 from workers.engines.bodies.people import VISIBLE, PersonObservation
-from workers.engines.bodies.rig import RELAXED_CURL, Skinner, pose_rig, skin_rig
+from workers.engines.bodies.rig import RELAXED_CURL, Skinner, pose_rig, skin_posed_rig
 from workers.engines.protocols import BodyEstimate, Rig
 from workers.geometry.borders import box_touches_border
 from workers.geometry.cameras import Camera
@@ -39,8 +39,8 @@ def estimate_body(
     observed, camera = person.landmarks, person.landmarks.camera
     curls = np.where(np.isfinite(person.curls), person.curls, RELAXED_CURL)
     rig = skinner.rig(fit.state, curls)
-    _, joints = pose_rig(rig)
-    vertices = skin_rig(rig)
+    rotations, joints = pose_rig(rig)
+    vertices = skin_posed_rig(rig, rotations, joints)
     distance = np.linalg.norm(fit.pixels - observed.pixels, axis=1)
     pixels = float(np.sqrt(np.average(distance**2, weights=observed.weights + 1e-9)))
     kinematics = skinner.kinematics

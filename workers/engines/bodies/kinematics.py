@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
+from workers.engines.bodies.rotations import exp_map, orthonormalise
 from workers.engines.bodies.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
@@ -34,11 +34,10 @@ class BodyState:
     def update(self, step: Floats) -> "BodyState":
         """The state after an update (3M + 3 + S,)."""
         count = len(self.rotations)
-        global_rotations = self.rotations @ exp_map(step[: 3 * count].reshape(count, 3))
-        # Products drift away from rotations; a round trip through quaternions projects them back.
+        rotations = self.rotations @ exp_map(step[: 3 * count].reshape(count, 3))
         return replace(
             self,
-            rotations=from_quaternions(quaternions(global_rotations)),
+            rotations=orthonormalise(rotations),
             translation=self.translation + step[3 * count : 3 * count + 3],
             shape=self.shape + step[3 * count + 3 :],
         )
@@ -64,8 +63,10 @@ class Kinematics:
         self.offsets, self.arms = skeleton.compact(model.base)
         units = np.eye(len(model.shape_names))
         compact = [skeleton.compact(model.rest(units[k])) for k in range(len(units))]
-        self._offset_directions = np.stack([o - self.offsets for o, _ in compact])
-        self._arm_directions = np.stack([a - self.arms for _, a in compact])
+        # offsets and arms in one table, so that a shape takes one product
+        self._base = np.concatenate([self.offsets, self.arms])
+        self._directions = np.stack([np.concatenate(pair) - self._base for pair in compact])
+        self._active = _list_directions(model.shape_names)
         self._levels = _levels(skeleton.parents)
         self._above = skeleton.above.astype(np.float64)
         self._on = skeleton.above[skeleton.riders].astype(np.float64)
@@ -81,14 +82,8 @@ class Kinematics:
 
     def active(self, shape: Floats) -> Floats:
         """d coefficients / d shape (K, S)."""
-        names = self.skeleton.model.shape_names
-        out = np.zeros((len(names), len(SHAPE)))
-        for s, (_, plus, minus) in enumerate(SHAPE):
-            if plus == minus or shape[s] >= 0:
-                out[names.index(plus), s] = 1.0
-            else:
-                out[names.index(minus), s] = -1.0
-        return out
+        plus, minus = self._active
+        return np.where(shape >= 0, plus, minus)
 
     def turn(self, rotations: Floats) -> Floats:
         """Global rotations (M, 3, 3) of local ones."""
@@ -99,33 +94,38 @@ class Kinematics:
 
     def pose(self, state: BodyState) -> PosedSkeleton:
         """Landmarks and their Jacobian at a state."""
-        riders, parents = self.skeleton.riders, self.skeleton.parents
-        active = self.active(state.shape)
-        weights = active @ state.shape
-        offsets = self.offsets + np.tensordot(weights, self._offset_directions, 1)
-        arms = self.arms + np.tensordot(weights, self._arm_directions, 1)
+        riders, parents, count = self.skeleton.riders, self.skeleton.parents, len(self.offsets)
+        # what each unit of shape adds, and the body itself as one more column: (M + 33, 3, S + 1)
+        grown = np.tensordot(self._directions, self.active(state.shape), (0, 0))
+        columns = np.concatenate([grown, (self._base + grown @ state.shape)[:, :, None]], axis=2)
         global_rotations = self.turn(state.rotations)
-        steps = np.einsum("mab,mb->ma", global_rotations[parents], offsets)
-        joints = state.translation + self._above @ steps
-        landmarks = joints[riders] + np.einsum("lab,lb->la", global_rotations[riders], arms)
+        steps = global_rotations[parents] @ columns[:count]
+        chains = np.tensordot(self._above, steps, 1)
+        points = chains[riders] + global_rotations[riders] @ columns[count:]
+        joints, joint_shape = chains[:, :, -1] + state.translation, chains[:, :, :-1]
+        landmarks = points[:, :, -1] + state.translation
 
-        offset_shape = np.einsum("ks,kmb->mbs", active, self._offset_directions)
-        arm_shape = np.einsum("ks,klb->lbs", active, self._arm_directions)
-        step_shape = global_rotations[parents] @ offset_shape
-        joint_shape = np.tensordot(self._above, step_shape, 1)
-        landmark_shape = joint_shape[riders] + global_rotations[riders] @ arm_shape
-
-        count = len(riders)
-        jacobian = np.empty((count, 3, self.size))
-        # Axes are the columns of the global rotation: (m, axis, xyz).
-        axes = global_rotations.transpose(0, 2, 1)[None]
-        lever = (landmarks[:, None] - joints[None])[:, :, None]
-        turns = cross(axes, lever) * self._on[:, :, None, None]
-        width = 3 * len(parents)
-        jacobian[:, :, :width] = turns.reshape(count, width, 3).transpose(0, 2, 1)
+        width = 3 * count
+        jacobian = np.empty((len(riders), 3, self.size))
+        # a joint turns about the columns of its global rotation: axis x lever, one component at a time
+        x, y, z = ((landmarks[:, None] - joints[None]) * self._on[:, :, None]).transpose(2, 0, 1)[..., None]
+        axis_x, axis_y, axis_z = global_rotations.transpose(1, 0, 2)
+        turns = jacobian[:, :, :width].reshape(len(riders), 3, count, 3)
+        np.subtract(axis_y * z, axis_z * y, out=turns[:, 0])
+        np.subtract(axis_z * x, axis_x * z, out=turns[:, 1])
+        np.subtract(axis_x * y, axis_y * x, out=turns[:, 2])
         jacobian[:, :, width : width + 3] = np.eye(3)
-        jacobian[:, :, width + 3 :] = landmark_shape
+        jacobian[:, :, width + 3 :] = points[:, :, :-1]
         return PosedSkeleton(global_rotations, joints, joint_shape, landmarks, jacobian)
+
+
+def _list_directions(names: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """The directions (K, S) that each number of a shape goes along where it is positive, and negative."""
+    plus, minus = np.zeros((2, len(names), len(SHAPE)))
+    for s, (_, up, down) in enumerate(SHAPE):
+        plus[names.index(up), s] = 1.0
+        minus[names.index(down), s] = 1.0 if up == down else -1.0
+    return plus, minus
 
 
 def cross(a: Floats, b: Floats) -> Floats:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from workers.engines.bodies.anny import AnnyModel, RestBody, pose_joints, skin_vertices
 from workers.engines.bodies.kinematics import BodyState, Kinematics
@@ -29,11 +30,16 @@ class SkinnedPoints:
     arms: Floats
     arm_directions: Floats
 
+    def turn_arms(self, coefficients: Floats, global_rotations: Floats) -> Floats:
+        """The arms (N, 4, 3) of a shape (K,), turned with their joints (M, 3, 3)."""
+        arms = self.arms + np.tensordot(coefficients, self.arm_directions, 1)
+        turned: Floats = (global_rotations[self.riders] @ arms[..., None])[..., 0]
+        return turned
+
     def place(self, coefficients: Floats, global_rotations: Floats, joints: Floats) -> Floats:
         """The points (N, 3) of a shape (K,) on fitted joints turned by (M, 3, 3) at (M, 3)."""
-        arms = self.arms + np.einsum("k,knbx->nbx", coefficients, self.arm_directions)
-        levers = np.einsum("nbxy,nby->nbx", global_rotations[self.riders], arms)
-        placed: Floats = np.einsum("nb,nbx->nx", self.weights, joints[self.riders] + levers)
+        under = joints[self.riders] + self.turn_arms(coefficients, global_rotations)
+        placed: Floats = (self.weights[:, None] @ under)[:, 0]
         return placed
 
 
@@ -51,14 +57,15 @@ class Skinner:
         )[:, 0]
         self.rigid = ~curled[strongest]
         """Vertices (V,) that `subset` poses exactly: all but those of the curled fingers."""
+        self._mesh = _RelaxedMesh(kinematics, self._riders, self._rest_rotations)
 
     def rest(self, state: BodyState) -> RestBody:
         """The state's body at rest."""
         return self._model.rest(self.kinematics.coefficients(state.shape))
 
     def vertices(self, state: BodyState) -> Floats:
-        """Posed vertices (V, 3) in the camera frame."""
-        return skin_rig(self.rig(state))
+        """Posed vertices (V, 3) in the camera frame, with relaxed hands."""
+        return self._mesh.place(state)
 
     def rig(self, state: BodyState, curls: Floats | None = None) -> Rig:
         """The full rig of a state; `curls` (2, 4) bend left and right index to pinky, radians per joint."""
@@ -88,6 +95,44 @@ class Skinner:
         return SkinnedPoints(riders, model.skin_weights[chosen], arms, grown)
 
 
+class _RelaxedMesh:
+    """All vertices with relaxed hands on the fitted joints alone.
+
+    Fingers do not turn in a fit: with them bent at rest, every vertex rides on the fitted joints.
+    """
+
+    def __init__(self, kinematics: Kinematics, riders: NDArray[np.int64], rotations: Floats) -> None:
+        """`riders` (V, 4) are fitted joints, `rotations` (J, 4) wxyz those of the bent fingers."""
+        self._kinematics = kinematics
+        model, joints = kinematics.skeleton.model, kinematics.skeleton.joints
+        shapes = np.eye(len(model.shape_names))
+        base, *grown = (_bend_rest(model, model.rest(shape), rotations) for shape in (0 * shapes[0], *shapes))
+        self._base, self._directions = base, np.stack(grown) - base
+        self._joints, self._joint_directions = model.base.joints[joints], model.directions.joints[:, joints]
+        rows = np.repeat(np.arange(len(base)), riders.shape[1])
+        weights = (model.skin_weights.ravel(), (rows, riders.ravel()))
+        self._weights = sparse.csr_array(weights, (len(base), len(joints)))
+        self._weights.sum_duplicates()
+
+    def place(self, state: BodyState) -> Floats:
+        """The vertices (V, 3) in the camera frame."""
+        posed, coefficients = self._kinematics.pose(state), self._kinematics.coefficients(state.shape)
+        rest = self._base + np.tensordot(coefficients, self._directions, 1)
+        joints = self._joints + np.tensordot(coefficients, self._joint_directions, 1)
+        turned = posed.global_rotations
+        offsets = posed.joints - (turned @ joints[:, :, None])[:, :, 0]
+        affine = np.concatenate([turned.reshape(-1, 9), offsets], axis=1)
+        blended = self._weights @ affine
+        placed: Floats = np.einsum("vab,vb->va", blended[:, :9].reshape(-1, 3, 3), rest) + blended[:, 9:]
+        return placed
+
+
+def _bend_rest(model: AnnyModel, rest: RestBody, rotations: Floats) -> Floats:
+    """The vertices (V, 3) of a body at rest whose joints turn by rotations (J, 4) wxyz."""
+    turned, joints = pose_joints(model.parents, rest.joints, from_quaternions(rotations), rest.joints[0])
+    return skin_vertices(rest.vertices, rest.joints, model.skin_joints, model.skin_weights, turned, joints)
+
+
 def bend_fingers(model: AnnyModel, curls: Floats) -> Floats:
     """Local rotations (J, 4) wxyz: fingers two to five curl about the axis of their bend at rest.
 
@@ -113,7 +158,11 @@ def pose_rig(rig: Rig) -> tuple[Floats, Floats]:
 
 def skin_rig(rig: Rig) -> Floats:
     """Posed vertices (V, 3) of a rig in the camera frame, by the formula at the top of `anny`."""
-    global_rotations, positions = pose_rig(rig)
+    return skin_posed_rig(rig, *pose_rig(rig))
+
+
+def skin_posed_rig(rig: Rig, global_rotations: Floats, positions: Floats) -> Floats:
+    """Posed vertices (V, 3) of a rig whose joints are posed (`pose_rig`)."""
     return skin_vertices(
         rig.rest_vertices, rig.rest_joints, rig.skin_joints, rig.skin_weights, global_rotations, positions
     )

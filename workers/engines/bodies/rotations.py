@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 SMALL = 1e-6
+# Cosine of the angle under which the antisymmetric part of a matrix no longer tells the axis well.
+HALF_TURN = -0.9
 
 
 def hat(vectors: Floats) -> Floats:
@@ -32,11 +34,25 @@ def exp_map(vectors: Floats) -> Floats:
 
 def log_map(matrices: Floats) -> Floats:
     """Rotation vectors (..., 3), angle in [0, pi], of rotation matrices (..., 3, 3)."""
+    cosine = 0.5 * (np.trace(matrices, axis1=-2, axis2=-1)[..., None] - 1.0)
+    if cosine.size and cosine.min() > HALF_TURN:
+        turned = np.take(matrices.reshape(*matrices.shape[:-2], 9), [[7, 2, 3], [5, 6, 1]], axis=-1)
+        axis: Floats = 0.5 * (turned[..., 0, :] - turned[..., 1, :])
+        sine = np.sqrt((axis**2).sum(axis=-1, keepdims=True))
+        return axis * np.where(sine > SMALL, np.arctan2(sine, cosine) / np.maximum(sine, SMALL), 1.0)
     wxyz = quaternions(matrices)
     length = np.linalg.norm(wxyz[..., 1:], axis=-1, keepdims=True)
     angle = 2 * np.arctan2(length, wxyz[..., :1])
     factor = np.where(length > SMALL, angle / np.maximum(length, SMALL), 2.0)
     return factor * wxyz[..., 1:]
+
+
+def orthonormalise(matrices: Floats) -> Floats:
+    """The rotations (..., 3, 3) nearest to products that have drifted from rotations by rounding.
+
+    One step of Newton's iteration for the polar decomposition (Higham 1986), without its inverse.
+    """
+    return matrices @ (1.5 * np.eye(3) - 0.5 * np.swapaxes(matrices, -1, -2) @ matrices)
 
 
 def quaternions(matrices: Floats) -> Floats:

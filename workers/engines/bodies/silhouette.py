@@ -194,15 +194,18 @@ class SilhouetteTerm:
         visibility = weigh_joints(kinematics, observed)
         strongest = self._points.riders[np.arange(len(chosen)), self._points.weights.argmax(axis=1)]
         self._weights = visibility[strongest] * (OUTLINE_WORTH / len(chosen))
+        # how much of a point moves with each joint: the weights (N, 4, M) of its riders, and their sum
+        skeleton = kinematics.skeleton
+        self._carried = self._points.weights[:, :, None] * skeleton.above[self._points.riders]
+        self._shares = self._carried.sum(axis=1)
+        at = self._points.riders[:, :, None] == np.arange(len(skeleton.joints))
+        self._ridden = (self._points.weights[:, :, None] * at).sum(axis=1)
 
     def __call__(self, state: BodyState, posed: PosedSkeleton) -> tuple[Floats, Floats, float]:
         kinematics, points, camera = self._kinematics, self._points, self._observed.camera
-        coefficients = kinematics.coefficients(state.shape)
-        active = kinematics.active(state.shape)
-        arms = points.arms + np.einsum("k,knbx->nbx", coefficients, points.arm_directions)
-        levers = np.einsum("nbxy,nby->nbx", posed.global_rotations[points.riders], arms)
+        levers = points.turn_arms(kinematics.coefficients(state.shape), posed.global_rotations)
         under = posed.joints[points.riders] + levers
-        places = np.einsum("nb,nbx->nx", points.weights, under)
+        places = (points.weights[:, None] @ under)[:, 0]
         if places[:, 2].min() < 0.05:
             return np.zeros(1), np.zeros((1, kinematics.size)), float("inf")
         pixels = camera.project(places)
@@ -225,17 +228,24 @@ class SilhouetteTerm:
         weight = np.sqrt(share) * self._scale / (1.0 + squared / OUTLINE_REACH**2)
         gradient *= weight[:, None]
 
-        jacobian = np.empty((len(places), kinematics.size))
-        # (g . (axis x lever)) = axis . (lever x g): one cross product for all three axes of a joint.
-        above = kinematics.skeleton.above[points.riders]
-        lever = under[:, :, None] - posed.joints[None, None]
-        moment = cross(lever, gradient[:, None, None, :]) * (points.weights[:, :, None] * above)[..., None]
-        width = 3 * posed.global_rotations.shape[0]
-        jacobian[:, :width] = np.einsum("nmx,mxa->nma", moment.sum(axis=1), posed.global_rotations).reshape(
-            -1, width
-        )
-        jacobian[:, width : width + 3] = gradient
-        grown = np.einsum("ks,knbx->nbxs", active, points.arm_directions)
-        moved = posed.joint_shape[points.riders] + posed.global_rotations[points.riders] @ grown
-        jacobian[:, width + 3 :] = np.einsum("nx,nb,nbxs->ns", gradient, points.weights, moved)
-        return distance * weight, jacobian, cost
+        return distance * weight, self._differentiate(state, posed, under, gradient), cost
+
+    def _differentiate(
+        self, state: BodyState, posed: PosedSkeleton, under: Floats, gradient: Floats
+    ) -> Floats:
+        """The Jacobian (N, P) of residuals with slopes (N, 3) by places, whose riders put them (N, 4, 3)."""
+        points, turned = self._points, posed.global_rotations
+        count, joints = len(gradient), len(turned)
+        jacobian = np.empty((count, self._kinematics.size))
+        # g . (axis x lever) = axis . (lever x g): one cross product for all riders and axes of a joint
+        levers = under.transpose(2, 0, 1)[:, :, None] @ self._carried
+        levers = levers[:, :, 0] - posed.joints.T[:, None] * self._shares
+        moments = cross(levers.transpose(2, 1, 0), gradient)
+        jacobian[:, : 3 * joints] = (moments @ turned).transpose(1, 0, 2).reshape(count, -1)
+        jacobian[:, 3 * joints : 3 * joints + 3] = gradient
+        grown = np.tensordot(self._kinematics.active(state.shape).T, points.arm_directions, 1)
+        pulls = (gradient[:, None, None] @ turned[points.riders])[:, :, 0] * points.weights[:, :, None]
+        carried = np.tensordot(self._ridden, posed.joint_shape, 1)
+        by_arms = (grown * pulls).sum(axis=(2, 3)).T
+        jacobian[:, 3 * joints + 3 :] = (gradient[:, None] @ carried)[:, 0] + by_arms
+        return jacobian

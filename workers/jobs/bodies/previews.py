@@ -37,6 +37,9 @@ SIDE_ELEVATION = np.radians(8.0)
 ORTHOGRAPHIC_DISTANCE = 100.0
 # share of a panel that the bodies fill, and of the image that they hide and the floor's lines hide
 FILL, OPACITY, LINE_OPACITY = 0.82, 0.8, 0.55
+# candidate pixels of one panel above which it is drawn coarsely (`mesh_renderer`): a body that fills one has
+# 0.7 million, and two seconds are what a picture of a broken one may take
+MOST_CANDIDATES = 20_000_000
 # nearest depth in metres at which the floor is drawn
 NEAR = 0.2
 
@@ -181,7 +184,8 @@ def _draw_meshes(canvas: Rgb, bodies: Sequence[PosedBody], camera: Camera, opaci
     faces = np.concatenate([body.faces + start for body, start in zip(bodies, starts, strict=False)])
     vertices = np.concatenate([body.vertices for body in bodies])
     palette = np.array([object_color(body.color) for body in bodies], dtype=np.uint8)
-    rendered, depth = render_mesh(vertices, faces, np.repeat(palette, np.diff(starts), axis=0), camera)
+    colors = np.repeat(palette, np.diff(starts), axis=0)
+    rendered, depth = render_mesh(vertices, faces, colors, camera, most_candidates=MOST_CANDIDATES)
     covered = np.isfinite(depth)
     canvas[covered] = ((1 - opacity) * canvas[covered] + opacity * rendered[covered]).astype(np.uint8)
     return canvas
@@ -189,7 +193,7 @@ def _draw_meshes(canvas: Rgb, bodies: Sequence[PosedBody], camera: Camera, opaci
 
 def _draw_shadow(canvas: Rgb, flat: Floats, faces: NDArray[np.int64], camera: Camera) -> None:
     """What a body covers of the floor, seen straight from above: the shadow of one that floats is off it."""
-    canvas[silhouette(flat, faces, camera)] = SHADOW
+    canvas[silhouette(flat, faces, camera, most_candidates=MOST_CANDIDATES)] = SHADOW
 
 
 def _label(panel: Rgb, text: str, scale: float) -> Rgb:

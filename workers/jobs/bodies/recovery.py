@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from maquette.contract import BodiesJob, ObjectFailure
 from maquette.contract.requests import PromptedJob
 
@@ -112,15 +113,27 @@ def call_engine(
 ) -> list[BodyEstimate | None]:
     """The engine's bodies of an image (H, W, 3), as the controls say where there are some.
 
-    Engines that solve people together take what is known of the `scene`.
+    Engines that solve people together take what is known of the `scene`. A body with numbers that are not
+    finite is none: no format can hold it.
     """
+    bodies: list[BodyEstimate | None]
     if controls is None and scene is not None and isinstance(engine, GroupBodyEngine):
-        return engine.recover_group(image, boxes, masks, camera=camera, scene=scene, seed=seed)
-    if controls is None:
-        return engine.recover(image, boxes, masks, camera=camera, seed=seed)
-    if not isinstance(engine, PromptableBodyEngine):
+        bodies = engine.recover_group(image, boxes, masks, camera=camera, scene=scene, seed=seed)
+    elif controls is None:
+        bodies = engine.recover(image, boxes, masks, camera=camera, seed=seed)
+    elif isinstance(engine, PromptableBodyEngine):
+        bodies = engine.recover_prompted(image, boxes, controls, masks, camera=camera)
+    else:
         raise TypeError(f"engine {engine.info.name!r} lists controls of bodies and has none")
-    return engine.recover_prompted(image, boxes, controls, masks, camera=camera)
+    return [body if body is not None and _is_finite(body) else None for body in bodies]
+
+
+def _is_finite(body: BodyEstimate) -> bool:
+    rig = body.rig
+    arrays = (body.vertices, body.joints, body.keypoints_2d, body.keypoints_3d, rig.rest_vertices)
+    rigid = (rig.rest_joints, rig.rotations, rig.root_translation)
+    scores = (body.confidence, body.reprojection_error)
+    return all(bool(np.isfinite(values).all()) for values in (*arrays, *rigid, scores))
 
 
 def list_ignored_options(context: JobContext, request: BodiesJob) -> list[str]:

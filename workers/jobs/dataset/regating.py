@@ -33,10 +33,11 @@ def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
     earlier = load_dataset_manifest(context, source)
     artefacts = {artefact.name: artefact for artefact in earlier.artefacts}
     reviews = [_complete(review, context) for review in request.reviews]
-    regated = _build(context, request, reviews, artefacts)
+    with tempfile.TemporaryDirectory() as scratch:
+        regated = _build(context, request, reviews, artefacts, Path(scratch))
+        context.progress("write", message="writing the tables")
+        workspace = _store(context, regated, artefacts)
     written = regated.version
-    context.progress("write", message="writing the tables")
-    workspace = _store(context, regated, artefacts)
     store_regated_plan(context, workspace, request, reviews, artefacts)
     list_artefacts(context, workspace, written)
     record_clips(context, written)
@@ -57,24 +58,30 @@ def run_regate(context: JobContext, request: DatasetJob) -> Manifest:
 
 
 def _build(
-    context: JobContext, request: DatasetJob, reviews: Sequence[Review], artefacts: dict[str, Artefact]
+    context: JobContext,
+    request: DatasetJob,
+    reviews: Sequence[Review],
+    artefacts: dict[str, Artefact],
+    scratch: Path,
 ) -> RegatedVersion:
-    """The new version, from copies of the tables that are read."""
+    """The new version, from copies of the tables that are read; its files are in `scratch`."""
+    earlier, new = scratch / "earlier", scratch / "new"
+    earlier.mkdir()
+    new.mkdir()
     needed = [
         artefact
         for name, artefact in sorted(artefacts.items())
         if name == manifest.MANIFEST or (name.endswith(".parquet") and not name.startswith(UNREAD))
     ]
     bounds: dict[str, Bound] = {name: (bound.low, bound.high) for name, bound in request.gates.items()}
-    with tempfile.TemporaryDirectory() as scratch:
-        for number, artefact in enumerate(needed):
-            context.progress("read", number, len(needed))
-            copy_files(context, [artefact], Path(scratch))
-        try:
-            key = context.settings.dataset_key
-            return build_regated_version(Dataset(scratch), bounds, reviews, is_signed=bool(key))
-        except DatasetError as error:
-            raise JobProblem(error.code, error.detail) from error
+    for number, artefact in enumerate(needed):
+        context.progress("read", number, len(needed))
+        copy_files(context, [artefact], earlier)
+    try:
+        key = context.settings.dataset_key
+        return build_regated_version(Dataset(earlier), bounds, new, reviews, is_signed=bool(key))
+    except DatasetError as error:
+        raise JobProblem(error.code, error.detail) from error
 
 
 def _complete(review: Review, context: JobContext) -> Review:
@@ -88,12 +95,12 @@ def _complete(review: Review, context: JobContext) -> Review:
 def _store(context: JobContext, regated: RegatedVersion, artefacts: dict[str, Artefact]) -> JobWorkspace:
     """Store the new files, and hold those of the earlier job that stay."""
     workspace = JobWorkspace(context)
-    for name, content in regated.contents.items():
-        if isinstance(content, bytes):
-            workspace.store(name, "table", parquet.MEDIA_TYPE, content)
-        else:
-            if not context.hold(artefacts[name]):
-                raise JobProblem("source_not_ready", f"the file {name} of the earlier job was deleted", 409)
+    for name in (entry.name for entry in regated.list_files()):
+        new = regated.folder / name
+        if new.is_file():
+            workspace.store(name, "table", parquet.MEDIA_TYPE, new.read_bytes())
+        elif not context.hold(artefacts[name]):
+            raise JobProblem("source_not_ready", f"the file {name} of the earlier job was deleted", 409)
     data = regated.version.manifest.encode()
     workspace.store(manifest.MANIFEST, "dataset", "application/json", data)
     key = context.settings.dataset_key

@@ -13,7 +13,7 @@ from maquette.dataset_plan.schema import DatasetPlan, PlanDepth, PlanInput, Plan
 from maquette.dataset_plan.uploads import is_upload, parse_upload
 from maquette.sources.buckets import BucketVideo, find_bucket_videos, is_bucket
 from maquette.sources.folder_names import ends_with, name_apart
-from maquette.sources.folders import FrameFolder, find_videos
+from maquette.sources.folders import FrameFolder, count_photos, find_videos
 from maquette.sources.globs import expand_globs, expand_lists, get_file_name
 
 Medium = Path | str | BucketVideo | FrameFolder | MediaRef
@@ -74,6 +74,16 @@ def collect_videos(plan: DatasetPlan, *, skip_buckets: bool = False) -> list[Pla
             raise PlanError("input.depth belongs to a single video: use input.sources for several")
         planned[0].info["depth"] = _depth_fields(inputs.depth)
     return planned
+
+
+def count_unused_photos(plan: DatasetPlan) -> dict[Path, int]:
+    """Count, folder by folder, the photos beside videos of a plan: they are no frames and not used."""
+    counts: dict[Path, int] = {}
+    for address in expand_lists(plan.input.videos):
+        if not is_upload(address) and not is_bucket(address):
+            for source in expand_globs([address]):
+                counts |= count_photos(source) if isinstance(source, Path) else {}
+    return counts
 
 
 def bucket_addresses(inputs: PlanInput) -> list[str]:

@@ -12,6 +12,7 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".ts", ".mpg", ".mpeg", ".ogv", ".flv"}
 )
 FRAME_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+PHOTO_SUFFIXES = FRAME_SUFFIXES | {".heic", ".heif", ".webp", ".dng"}
 # a folder with a single numbered image is not a video
 MIN_FRAMES = 2
 
@@ -42,6 +43,21 @@ def find_videos(path: Path) -> list[Path | FrameFolder]:
     if not videos:
         raise FileNotFoundError(f"{path} holds no video and no numbered JPEG or PNG frames")
     return videos
+
+
+def count_photos(path: Path) -> dict[Path, int]:
+    """Count the images beside videos, which are no frames of a video, in a folder and those below it."""
+    if not path.is_dir():
+        return {}
+    counts: dict[Path, int] = {}
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    photos = [entry for entry in entries if entry.suffix.lower() in PHOTO_SUFFIXES]
+    if photos and split_frames_and_videos(entries)[1]:
+        counts[path] = len(photos)
+    for entry in entries:
+        if entry.is_dir():
+            counts |= count_photos(entry)
+    return counts
 
 
 def open_frame_folder(path: Path) -> FrameFolder:

@@ -1,6 +1,7 @@
 """FAKE sam_3d_body: follows the recorded contract of upstream, traps and all; see the README beside it.
 
-The checkpoint is JSON: what to do wrong, and where to write down what was asked.
+The checkpoint is JSON: what to do wrong, and where to write down what was asked. With `standing` people are
+upright and as tall as their boxes; `fill` is what to overwrite at each call, a name and a value.
 """
 
 import json
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.support.synthetic_mhr import HANDS, SyntheticMhr, random_parameters
-from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, POSE
+from tests.support.standing_mhr import StandingMhr
+from tests.support.synthetic_mhr import SyntheticMhr, random_parameters
+from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR
 
 FLIP = np.diag(CAMERA_FROM_MHR)
 
@@ -34,7 +36,7 @@ class _Model:
         faces = np.zeros((4, 3)) if checkpoint.get("empty") else np.full((4, 3), 18438)
         self.head_pose = SimpleNamespace(faces=faces)
         self.checkpoint = checkpoint
-        self.rig = SyntheticMhr()
+        self.rig: SyntheticMhr | StandingMhr = StandingMhr() if checkpoint.get("standing") else SyntheticMhr()
 
     def run_inference(self, boxes: np.ndarray, size: tuple[int, int], camera: np.ndarray, kind: str) -> Any:
         people = [self._person(box, size, camera, kind) for box in boxes]
@@ -47,18 +49,20 @@ class _Model:
     def _person(
         self, box: np.ndarray, size: tuple[int, int], camera: np.ndarray, kind: str
     ) -> dict[str, Any]:
-        parameters = person_parameters(box).astype(np.float64)
-        skeleton = self.rig.pose(parameters)
-        vertices = self.rig.vertices(parameters, person_shape()) * FLIP
+        rig = self.rig
+        if isinstance(rig, StandingMhr):
+            parameters = rig.stand(int(box.sum())).astype(np.float32).astype(np.float64)
+        else:
+            parameters = person_parameters(box).astype(np.float64)
+        skeleton = rig.pose(parameters)
+        vertices = rig.vertices(parameters, person_shape()) * FLIP
         joints = skeleton.joints * FLIP
-        keypoints = np.concatenate([joints[1:36], vertices[::500][:35]])
+        keypoints = rig.keypoints(parameters, person_shape()) * FLIP
         if kind == "hand":
             keypoints[:21] = keypoints[42:] = 0
         rotations = skeleton.rotations
         if kind == "full":
-            early = parameters.copy()
-            early[POSE][HANDS - 2] = 0
-            rotations = self.rig.pose(early).rotations
+            rotations = rig.pose(rig.relax_hands(parameters)).rotations
         focal = camera[0, 0]
         centre = camera[:2, 2] if self.checkpoint.get("use_intrin_center") else np.array(size) / 2
         low, high = vertices.min(axis=0), vertices.max(axis=0)
@@ -151,7 +155,7 @@ class SAM3DBodyEstimator:
         for i, box in enumerate(bboxes):
             person = {names.get(name, name): np.float32(rows[i]) for name, rows in out.items()}
             people.append({"bbox": box.astype(np.float32), "mask": None, **person})
-        return _corrupt(people, wrong)
+        return _corrupt(people, wrong, self.calls)
 
 
 def _shrink(boxes: np.ndarray) -> np.ndarray:
@@ -159,7 +163,7 @@ def _shrink(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate([centre - half, centre + half], axis=1)
 
 
-def _corrupt(people: list[dict[str, Any]], wrong: dict[str, Any]) -> list[dict[str, Any]]:
+def _corrupt(people: list[dict[str, Any]], wrong: dict[str, Any], calls: int) -> list[dict[str, Any]]:
     if "shorten" in wrong:
         for person in people:
             person[wrong["shorten"]] = person[wrong["shorten"]][:-1]
@@ -170,6 +174,10 @@ def _corrupt(people: list[dict[str, Any]], wrong: dict[str, Any]) -> list[dict[s
         people[wrong["nan"]]["pred_vertices"][5] = np.nan
     if "elsewhere" in wrong:
         people[wrong["elsewhere"]]["pred_cam_t"] += np.float32([30, 0, 0])
+    if "fill" in wrong:
+        name, value = wrong["fill"][calls - 1]
+        for person in people:
+            person[name] = np.full_like(person[name], float(value))
     if wrong.get("other_rig"):
         people[0]["pred_joint_coords"] = people[0]["pred_joint_coords"] * np.float32(1.05)
     if wrong.get("focal"):

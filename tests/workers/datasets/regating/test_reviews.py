@@ -109,17 +109,15 @@ def test_a_verdict_that_cannot_be_carried_out_decides_nothing(data: Dataset) -> 
     assert [row.kept for row in regated.rows["tracks"] if row.track == track] == [False]
 
 
-def test_the_report_names_who_decided_when_and_why(data: Dataset) -> None:
+def test_the_report_names_who_decided_when_and_why(data: Dataset, tmp_path: Path) -> None:
     unwanted = find_tracks(data, kept=True)[0]
     reason = "a <b>mirror</b>"
-    built = build_regated_version(
-        data, {}, [review(data, unwanted, "reject", reason=reason)], is_signed=False
-    )
-    files = {entry.sha256: built.contents[entry.name] for entry in built.version.manifest.all_files()}
+    reviews = [review(data, unwanted, "reject", reason=reason)]
+    built = build_regated_version(data, {}, tmp_path, reviews, is_signed=False)
+    names = {entry.sha256: entry.name for entry in built.list_files()}
 
     def load(digest: str) -> bytes:
-        content = files[digest]
-        return content if isinstance(content, bytes) else content.read_bytes()
+        return built.find(names[digest]).read_bytes()
 
     report = render_documents(built.version, load)["report.html"].decode()
     assert (

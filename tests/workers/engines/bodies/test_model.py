@@ -13,6 +13,7 @@ from workers.engines.bodies.rotations import (
     from_quaternions,
     kabsch,
     log_map,
+    orthonormalise,
     quaternions,
     right_jacobian_inverse,
     swing,
@@ -108,6 +109,22 @@ def test_rotations_agree_with_each_other() -> None:
         axis=-1,
     )
     assert np.abs(numeric - right_jacobian_inverse(near)).max() < 1e-5
+
+
+def test_rotations_are_read_alike_alone_and_beside_half_turns() -> None:
+    vectors = 2.0 * np.random.default_rng(5).normal(size=(40, 3)) / 3
+    vectors[0] = [0.0, 1e-9, 0.0]
+    half = np.array([[np.pi - 1e-4, 0.0, 0.0]])
+    alone, beside = log_map(exp_map(vectors)), log_map(exp_map(np.concatenate([vectors, half])))
+    assert np.abs(alone - vectors).max() < 1e-9
+    assert np.abs(beside - np.concatenate([vectors, half])).max() < 1e-9
+
+
+def test_products_that_drift_become_rotations_again() -> None:
+    drifted = exp_map(np.random.default_rng(2).normal(size=(9, 3))) + 1e-5
+    near = orthonormalise(drifted)
+    assert np.abs(near @ near.transpose(0, 2, 1) - np.eye(3)).max() < 1e-8
+    assert np.abs(near - drifted).max() < 3e-5
 
 
 def test_swing_and_kabsch() -> None:

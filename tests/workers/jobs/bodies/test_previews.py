@@ -1,13 +1,16 @@
 """Previews of bodies: what is drawn where, at which scale, with and without a floor. Boxes are the bodies."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.support.synthetic_bodies import make_body
 from workers.engines.protocols import FloorPlane, Gravity
+from workers.geometry import mesh_renderer
 from workers.geometry.cameras import Camera
+from workers.jobs.bodies import previews
 from workers.jobs.bodies.ground.plane import Ground
 from workers.jobs.bodies.previews import (
     BACKGROUND,
@@ -16,6 +19,7 @@ from workers.jobs.bodies.previews import (
     TurnedViews,
     draw_bodies,
     list_grid,
+    render_body_panels,
 )
 
 CAMERA = Camera(320, 240, 300.0, 300.0, 160.0, 120.0)
@@ -132,3 +136,24 @@ def test_the_ground_is_that_of_the_bodies() -> None:
     floor = FloorPlane(normal=(0.0, -1.0, 0.0), offset=1.5, feet=2, people=1)
     ground = Ground.under([body, replace(body, floor=floor)])
     assert ground is not None and floor.height(ground.height * ground.up) == pytest.approx(0.0)
+
+
+def test_a_body_without_a_form_is_drawn_with_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faces between any of its vertices are as wide as the body: thousands lie over each pixel."""
+    body, panels = make_body(), 3
+    faces = np.random.default_rng(0).integers(0, len(body.vertices), body.rig.faces.shape)
+    broken = replace(body, rig=replace(body.rig, faces=faces))
+    done, fill = [], mesh_renderer._barycentric
+
+    def count(*arguments: Any) -> Any:
+        done.append(len(arguments[-1]))
+        return fill(*arguments)
+
+    monkeypatch.setattr(mesh_renderer, "_barycentric", count)
+    monkeypatch.setattr(previews, "MOST_CANDIDATES", 300_000)
+    drawn = render_body_panels(np.full((480, 640, 3), 128, np.uint8), [broken])
+    assert 0 < sum(done) <= panels * 300_000
+    # every panel shows it all the same
+    rows, columns = drawn.shape[0] // 2, drawn.shape[1] // 2
+    for top, left in ((0, columns), (rows, 0), (rows, columns)):
+        assert find_colored(drawn[top : top + rows, left : left + columns]).mean() > 0.02

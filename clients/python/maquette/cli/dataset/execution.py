@@ -15,6 +15,7 @@ from maquette.cli.skips import SOME_SKIPPED
 from maquette.console import PlainConsole
 from maquette.dataset_plan import PLAN_FILE, DatasetPlan, format_plan
 from maquette.dataset_plan.running import estimate_plan, submit_plan
+from maquette.dataset_plan.videos import count_unused_photos
 
 SESSION_HINTS = {
     "sessions_assumed": "videos whose names differ only by a number are in one split: give --session, or a "
@@ -54,7 +55,10 @@ def execute_plan(context: typer.Context, plan: DatasetPlan, mode: PlanMode) -> N
     cli = get_context(context)
     if mode.print_plan:
         typer.echo(format_plan(plan), nl=False)
-    elif mode.estimate:
+        return
+    for folder, photos in count_unused_photos(plan).items():
+        PlainConsole(stderr=True).print(f"not used: {photos} photos beside the videos of {folder}")
+    if mode.estimate:
         console = PlainConsole(stderr=True)
         with cli.client() as mq, JobWatch(cli) as watch:
             estimate = estimate_plan(

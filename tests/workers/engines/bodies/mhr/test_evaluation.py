@@ -20,6 +20,9 @@ from workers.engines.bodies.mhr.layout import JOINTS, VERTICES, reset_pose  # no
 from workers.engines.bodies.mhr.rig import build_rig  # noqa: E402
 from workers.engines.bodies.rig import pose_rig, skin_rig  # noqa: E402
 
+# what MHR is published as, and what torch writes no other way
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+
 
 class Holder(torch.nn.Module):
     """A module that holds values and does nothing."""
