@@ -42,8 +42,8 @@ def hold_frame(
 def _hold(track: Track, state: TrackerState, is_doubtful: bool, config: TrackerConfig) -> HeldObject:
     known = state.identities.strands.get(track.strand)
     is_settled = known is None or known.since is None
-    # from when it was last certain who it is to when it is settled who it is now; who comes with somebody else,
-    # or is new, was never someone else
+    # from when it was last certain who it is to when it is settled who it is now; who is new was never
+    # someone else
     is_doubtful = known is not None and known.before is not None and (is_doubtful or not is_settled)
     is_occluded = mask_area(track.visible_mask) < config.visibility.occluded_share * track.area
     return HeldObject(
