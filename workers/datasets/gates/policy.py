@@ -104,8 +104,8 @@ DEFAULT = GatePolicy(
         "reidentification": (0.6, None),
         # median IoU of the engine's box with that of the mask
         "box_mask": (0.75, None),
-        # share of the comparisons with detections in which two objects are under the mask: 0 for 19 tracks of a
-        # yard and of drawn people, 0.02 and 0.05 for two that are on two people for a moment, 0.79 for two
+        # share of the comparisons with detections in which two objects are under the mask: 0 for 19 tracks of
+        # a yard and of drawn people, 0.02 and 0.05 for two that are on two people for a moment, 0.79 for two
         # people under one mask throughout (docs/benchmarks/datasets.md)
         "merged": (None, 0.1),
         # RMS second difference of the centre beyond acceleration, in diagonals of the box, where depth was
