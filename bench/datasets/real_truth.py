@@ -182,7 +182,7 @@ def _open_video(truth: TruthVideo, path: Path) -> Iterator[Path]:
         out = Path(scratch) / "part.mkv"
         with av.open(str(out), "w") as container:
             stream: Any = None
-            for index, pixels in enumerate(_read_frames(path)):
+            for index, pixels in enumerate(read_frames(path)):
                 if index > max(truth.frames) + 1:
                     break
                 if index < truth.first:
@@ -196,7 +196,8 @@ def _open_video(truth: TruthVideo, path: Path) -> Iterator[Path]:
         yield out
 
 
-def _read_frames(path: Path) -> Iterator[np.ndarray[Any, Any]]:
+def read_frames(path: Path) -> Iterator[np.ndarray[Any, Any]]:
+    """The frames of a video or of a folder of numbered JPEG files, RGB u8 (H, W, 3)."""
     if path.is_dir():
         for file in sorted(path.glob("*.jpg"), key=lambda file: int(file.stem)):
             with Image.open(file) as image:
