@@ -104,8 +104,8 @@ DEFAULT = GatePolicy(
         "reidentification": (0.6, None),
         # median IoU of the engine's box with that of the mask
         "box_mask": (0.75, None),
-        # share of the comparisons with detections in which two objects are under the mask: 0 to 0.05 for 42 of
-        # 43 tracks of a yard, 0.37 for two who walk arm in arm under one mask, and 0.79 for a drawn couple
+        # share of the comparisons with detections in which two objects are under the mask: 0 to 0.05 for 42
+        # of 43 tracks of a yard, 0.37 for two who walk arm in arm under one mask, and 0.79 for a drawn couple
         # (docs/benchmarks/datasets.md)
         "merged": (None, 0.1),
         # RMS second difference of the centre beyond acceleration, in diagonals of the box, where depth was
