@@ -11,8 +11,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.datasets.real_truth import read_frames
-from bench.datasets.truth_boxes import TrackBoxes, TruthVideo, compare, decide_objects, read_truth
+from bench.datasets.real_truth import find_videos, read_frames
+from bench.datasets.truth_boxes import TrackBoxes, TruthVideo, compare, decide_objects
 from bench.report import Report
 from bench.timing import Stopwatch
 from workers.engines.protocols import Box, ConceptEngine, FrameResult, Rgb, TrackPrompts, VideoFrame
@@ -32,13 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, report: Report) -> None:
     engine = load_engines("default").concepts()
     table = report.table("Ids against hand-checked truth", COLUMNS)
-    for name in options.names.split(","):
-        truth = read_truth(name)
-        path = options.videos / truth.video
-        if not path.exists():
-            report.note(f"{truth.video} is not in {options.videos}")
-            continue
-        for rate in sorted({min(float(text), truth.rate) for text in options.rates.split(",")}, reverse=True):
+    for name, truth, path, rates in find_videos(options, report):
+        for rate in rates:
             chains, _, slow = _follow(engine, truth, path, rate, has_times=False)
             ids, certain, seconds = _follow(engine, truth, path, rate, has_times=True)
             rows = (("chains", chains, slow), ("ids", ids, seconds), ("certain", certain, seconds))
