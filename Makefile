@@ -128,10 +128,11 @@ test-chaos: dev
 	$(BIN)/python -m pytest $(PARALLEL) tests/chaos
 
 # torch lives in an environment of its own; everything else comes from the development one
-$(SAM3_STAMP): tests/parity/requirements.txt tests/parity/meta_requirements.txt
+$(SAM3_STAMP): tests/parity/requirements.txt tests/parity/meta_requirements.txt tests/parity/mhr_requirements.txt
 	test -x $(SAM3)/bin/python || $(PYTHON) -m venv $(SAM3)
 	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet -r tests/parity/requirements.txt
-	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps open_clip_torch==3.3.0
+	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps open_clip_torch==3.3.0 \
+		-r tests/parity/mhr_requirements.txt
 	$(SAM3)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --upgrade \
 		--target $(SAM3)/meta -r tests/parity/meta_requirements.txt
 	touch $@
@@ -141,7 +142,9 @@ SAM3_PATH := $(CURDIR):$(CURDIR)/clients/python:$(CURDIR)/$(SITE)
 # Meta's own code in a process of its own, since it brings torchvision, which changes what transformers imports
 test-sam3: dev $(SAM3_STAMP)
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/parity -k sam3_
-	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/scripts/training/test_train_prior.py
+	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/scripts/training/test_train_prior.py \
+		tests/workers/engines/bodies/mhr/test_evaluation.py tests/workers/engines/bodies/mhr/test_arrays.py \
+		tests/parity/test_sam3d_body_service.py
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH):$(CURDIR)/$(SAM3)/meta:$(CURDIR)/$(SAM3)/meta/sam3d/third_party/meta \
 		$(SAM3)/bin/python -m pytest tests/parity/test_sam3_meta_parity.py tests/parity/test_sam3_meta_images.py \
 		tests/parity/test_sam3d_*_upstream.py

@@ -72,9 +72,12 @@ class GpuWorker:
         log.info("worker gpu%d (%s) has started as process %d", self.number, self.device, self.process.pid)
 
     def tend(self) -> None:
-        """Start it again when it has ended some time ago."""
-        if self.process is not None and self.process.poll() is not None:
-            self._note_end(self.process.returncode)
+        """Start it again when it has ended some time ago; one that runs steadily has its ends forgotten."""
+        if self.process is not None:
+            if self.process.poll() is not None:
+                self._note_end(self.process.returncode)
+            elif time.monotonic() - self.started_at >= STEADY_SECONDS:
+                self.failures = 0
         if self.process is None and time.monotonic() - self.ended_at >= self.pause_seconds:
             self.start()
 
@@ -85,7 +88,12 @@ class GpuWorker:
         log.log(
             logging.ERROR if self.failures >= MOST_FAILURES else logging.WARNING,
             "worker gpu%d (%s) has ended with status %d after %.0f s, %d times in a row; starts in %.0f s",
-            *(self.number, self.device, status, ran, self.failures, self.pause_seconds),
+            self.number,
+            self.device,
+            status,
+            ran,
+            self.failures,
+            self.pause_seconds,
         )
 
     def stop(self, deadline: float) -> None:

@@ -73,6 +73,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, report: Report) -> None:
     table = report.table("Tracks against hand-checked truth", COLUMNS)
     decided: dict[str, dict[float, Decided]] = {}
+    for name, truth, path, rates in find_videos(options, report):
+        for rate in rates:
+            tracks = _track(truth, path, rate, options.keep)
+            decided.setdefault(name, {})[rate] = decide_objects(truth, tracks)
+            _add_rows(table, name, rate, truth, tracks)
+    alike = report.table("Good tracks that gates decide as at the highest rate", ALIKE)
+    for name, by_rate in decided.items():
+        _add_decisions(alike, name, by_rate)
+
+
+def find_videos(
+    options: argparse.Namespace, report: Report
+) -> Iterator[tuple[str, TruthVideo, Path, list[float]]]:
+    """The chosen videos that are there: name, truth, path, and the rates that they have, highest first."""
     for name in options.names.split(","):
         truth = read_truth(name)
         path = options.videos / truth.video
@@ -82,13 +96,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
         if truth.sha256 is not None and hashlib.sha256(path.read_bytes()).hexdigest() != truth.sha256:
             raise SystemExit(f"{path} is another file than the one that was annotated")
         rates = {min(float(text), truth.rate) for text in options.rates.split(",")}
-        for rate in sorted(rates, reverse=True):
-            tracks = _track(truth, path, rate, options.keep)
-            decided.setdefault(name, {})[rate] = decide_objects(truth, tracks)
-            _add_rows(table, name, rate, truth, tracks)
-    alike = report.table("Good tracks that gates decide as at the highest rate", ALIKE)
-    for name, by_rate in decided.items():
-        _add_decisions(alike, name, by_rate)
+        yield name, truth, path, sorted(rates, reverse=True)
 
 
 def _add_rows(table: Table, name: str, rate: float, truth: TruthVideo, tracks: Sequence[TrackBoxes]) -> None:
@@ -182,7 +190,7 @@ def _open_video(truth: TruthVideo, path: Path) -> Iterator[Path]:
         out = Path(scratch) / "part.mkv"
         with av.open(str(out), "w") as container:
             stream: Any = None
-            for index, pixels in enumerate(_read_frames(path)):
+            for index, pixels in enumerate(read_frames(path)):
                 if index > max(truth.frames) + 1:
                     break
                 if index < truth.first:
@@ -196,7 +204,8 @@ def _open_video(truth: TruthVideo, path: Path) -> Iterator[Path]:
         yield out
 
 
-def _read_frames(path: Path) -> Iterator[np.ndarray[Any, Any]]:
+def read_frames(path: Path) -> Iterator[np.ndarray[Any, Any]]:
+    """The frames of a video or of a folder of numbered JPEG files, RGB u8 (H, W, 3)."""
     if path.is_dir():
         for file in sorted(path.glob("*.jpg"), key=lambda file: int(file.stem)):
             with Image.open(file) as image:

@@ -65,6 +65,8 @@ def test_a_mask_without_a_box_and_a_box_without_a_person(mq: Maquette) -> None:
     mask[:, 60:400] = True
     [body] = mq.bodies(image, masks=[mask]).wait().bodies
     assert body.box.xyxy() == (60, 0, 400, 512)
+    [kept] = mq.bodies(image, boxes=[BOX], masks=[mask[:, ::-1]]).wait().bodies
+    assert kept.box.xyxy() == BOX and "mask_disagrees" in kept.flags and "mask_disagrees" not in body.flags
     result = mq.bodies(image, boxes=[(600, 20, 900, 500), BOX]).wait()
     assert [body.index for body in result.bodies] == [1]
     assert [(failure.index, failure.code) for failure in result.data.failures] == [(0, "no_person_found")]

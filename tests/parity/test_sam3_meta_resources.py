@@ -33,6 +33,7 @@ from workers.engines.concepts.sam3 import backends
 from workers.engines.concepts.sam3.errors import ObjectUnknown
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 from workers.engines.concepts.sam3.meta_backend.loading import MetaModels
+from workers.engines.concepts.sam3.meta_backend.sessions import HostMasks
 from workers.engines.concepts.sam3.settings import MetaSettings
 from workers.engines.concepts.sam3.warm_up import warm_up
 from workers.engines.protocols import RequestRefused, TimedPrompt, TrackPrompts
@@ -63,6 +64,20 @@ def test_masks_that_upstream_caches_count_as_the_bits_that_are_left_of_them() ->
     assert len(run(engine(mask_bytes=2 * one_frame), TrackPrompts(("red",)))) == FRAMES
     with pytest.raises(RequestRefused, match="Meta's package and its last pass need"):
         run(engine(mask_bytes=3 * one_frame // 2), TrackPrompts(("red",)))
+
+
+def test_the_bytes_of_packed_masks_are_counted_as_they_come_and_go() -> None:
+    large, small = torch.ones(10, 16, dtype=torch.bool), torch.ones(3, 3, dtype=torch.bool)
+    masks = HostMasks({1: large, 2: small})
+    assert masks.nbytes == 20 + 2
+    # replaced, removed, and removed again as upstream does with an object that may be gone
+    masks[1] = small
+    del masks[2]
+    assert masks.pop(2, None) is None and masks.nbytes == 2
+    masks.update({3: large})
+    assert torch.equal(masks.pop(3), large) and masks.nbytes == 2
+    masks.clear()
+    assert masks.nbytes == 0
 
 
 def test_holes_are_filled_on_images(monkeypatch: pytest.MonkeyPatch) -> None:

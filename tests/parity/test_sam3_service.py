@@ -1,9 +1,5 @@
 """SAM 3 behind the service: routing, queue, worker and results, with a tiny model of random weights."""
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +13,10 @@ from maquette import JobFailed, Maquette
 
 from service.embedded import Stack
 from tests.parity.sam3_tiny import tiny_model
+from tests.support.engine_workers import connected_worker
 from tests.support.scenes import write_ball_video
 from workers.engines.concepts.sam3.tokenizer import load_open_clip_tokenizer
 from workers.geometry.boxes import bounding_box
-
-COMMAND = (
-    *("-m", "celery", "-A", "workers.main", "worker", "--queues", "sam3", "--concurrency", "1"),
-    *("--hostname", "sam3@%h", "--without-gossip", "--without-mingle"),
-)
 
 
 @pytest.fixture(scope="module")
@@ -32,27 +24,8 @@ def sam3_worker(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("sam3")
     tiny_model().save_pretrained(folder)
     load_open_clip_tokenizer()._tokenizer.save_pretrained(folder)
-    own = {k: v for k, v in stack.process("worker").environment.items() if k.startswith("MAQUETTE_")}
-    settings = {
-        **own,
-        "MAQUETTE_WORKER_ENGINES": "sam3",
-        "MAQUETTE_WORKER_QUEUE": "sam3",
-        "MAQUETTE_SAM3_PATH": str(folder),
-        "OMP_NUM_THREADS": "1",
-    }
-    worker = subprocess.Popen([sys.executable, *COMMAND], env={**os.environ, **settings})
-    try:
-        with Maquette(stack.url, api_key=stack.api_key) as mq:
-            deadline = time.monotonic() + 90
-            while not any(engine.name == "sam3" and engine.available for engine in mq.engines()):
-                assert time.monotonic() < deadline, "the SAM 3 worker never became ready"
-                time.sleep(0.3)
-        # the gateway looks the workers up every two seconds
-        time.sleep(2.5)
+    with connected_worker(stack, "sam3", {"MAQUETTE_SAM3_PATH": str(folder)}):
         yield
-    finally:
-        worker.terminate()
-        worker.wait(30)
 
 
 @pytest.mark.usefixtures("sam3_worker")

@@ -31,7 +31,7 @@ from tests.support.synthetic_mhr import HANDS
 from workers.engines.bodies.mhr.assets import REQUIRED, MhrMissing
 from workers.engines.bodies.mhr.layout import CAMERA_FROM_MHR, reset_pose
 from workers.engines.bodies.rig import pose_rig, skin_rig
-from workers.engines.bodies.sam3d.assemble import measure_angles, measure_box_overlap
+from workers.engines.bodies.sam3d.assemble import clip_boxes, measure_angles
 from workers.engines.bodies.sam3d.engine import Sam3dBody
 from workers.engines.bodies.sam3d.errors import Sam3dBodyContract
 from workers.engines.bodies.sam3d.keypoints import MHR_70
@@ -39,6 +39,7 @@ from workers.engines.bodies.sam3d.recorded import SHAPES
 from workers.engines.host.errors import HostCrashed, HostRefused
 from workers.engines.protocols import BodyEngine
 from workers.geometry.cameras import Camera
+from workers.geometry.overlap import box_cover, box_iou
 
 
 @pytest.fixture
@@ -69,8 +70,8 @@ def test_bodies_of_real_people_agree_with_their_boxes() -> None:
         camera = Camera(1920, 890, focal, focal, cx, cy)
         pixels = camera.project(person["pred_vertices"] + person["pred_cam_t"])
         x0, y0, x1, y1 = person["bbox"]
-        assert measure_box_overlap(pixels, (x0, y0, x1, y1), camera) > 0.9
-        assert measure_box_overlap(pixels + np.array([500, 0]), (x0, y0, x1, y1), camera) < 0.2
+        assert box_iou(*clip_boxes(pixels, (x0, y0, x1, y1), camera)) > 0.9
+        assert box_cover(*clip_boxes(pixels + np.array([500, 0]), (x0, y0, x1, y1), camera)) < 0.3
 
 
 def test_angles_between_rotations() -> None:

@@ -91,6 +91,23 @@ def test_who_is_cut_by_the_border_is_a_body_that_says_so(recovery: Recovery, box
     assert (people[0].body.keypoint_visibility == 0).any()
 
 
+@pytest.mark.parametrize(("shown", "is_hidden"), [(0.9, False), (0.5, True), (0.2, True)])
+def test_who_stands_behind_something_is_a_body_that_says_so(
+    tmp_path: Path, shown: float, is_hidden: bool
+) -> None:
+    """A box that shows the upper part alone, of a person whom the network finds whole."""
+    hidden = Recovery(tmp_path, shown=shown)
+    box: Box = (200.0, 20.0, 290.0, 20.0 + 320 * shown)
+    try:
+        people, failures = hidden.run([box])
+    finally:
+        hidden.engine.close()
+    assert not failures and ("occluded" in people[0].body.flags) == is_hidden
+    np.testing.assert_allclose(find_extent(people[0])[[1, 3]], [20, 340], atol=15)
+    # the overlap that says how far the box is explained
+    assert people[0].body.confidence < shown
+
+
 def test_boxes_without_a_person_in_the_image_are_failures_of_their_own(recovery: Recovery) -> None:
     outside: Box = (600.0, 20.0, 700.0, 300.0)
     people, failures = recovery.run([outside, TALL])

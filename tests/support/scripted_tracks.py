@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from workers.datasets.appearance.crops import Crop
-from workers.datasets.gates.half_histograms import HalfHistograms, describe_halves
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.observations import TrackedClip, TrackObservation
+from workers.engines.concepts.identity.half_histograms import HalfHistograms, describe_halves
 
 Color = tuple[int, int, int]
 # jacket and trousers
@@ -68,6 +68,7 @@ def _observe(out: TrackedClip, track: int, frame: int, moment: float, scene: Sce
     stats.contacts.append(0.2 if scene.cut else 0.0)
     stats.appearances.append(np.zeros(800, np.float32))
     stats.margins.append((0.0 if scene.doubtful else 0.6) if compared else None)
+    stats.merged.append(0.0 if compared else None)
     stats.halves.append(describe_clothes(scene.clothes))
     out.observations[track].append(
         TrackObservation(

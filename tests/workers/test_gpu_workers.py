@@ -102,6 +102,20 @@ def test_a_worker_that_cannot_start_is_tried_ever_more_rarely(monkeypatch: pytes
     assert worker.failures == 1 and worker.pause_seconds == 5
 
 
+def test_a_worker_that_runs_again_does_not_count_as_failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the end of all others would end the one that works."""
+    clock = [1000.0]
+    monkeypatch.setattr(gpu_workers_cli.time, "monotonic", lambda: clock[0])
+    worker = GpuWorker(0, "GPU-0", [], failures=gpu_workers_cli.MOST_FAILURES)
+    worker.process = SimpleNamespace(poll=lambda: None)  # type: ignore[assignment]
+    worker.started_at = clock[0]
+    worker.tend()
+    assert worker.failures == gpu_workers_cli.MOST_FAILURES
+    clock[0] += gpu_workers_cli.STEADY_SECONDS
+    worker.tend()
+    assert worker.failures == 0
+
+
 def test_the_command_ends_with_status_1_when_no_worker_can_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -36,6 +36,7 @@ def to_builtin(result: FrameResult) -> FrameResult:
             box=(float(item.box[0]), float(item.box[1]), float(item.box[2]), float(item.box[3])),
             score=float(item.score),
             margin=None if item.margin is None else float(item.margin),
+            merged=None if item.merged is None else float(item.merged),
         )
         for item in result.objects
     )
@@ -53,6 +54,7 @@ def _dump_result(result: FrameResult) -> dict[str, Any]:
             "label": item.label,
             "flags": item.flags,
             "margin": item.margin,
+            "merged": item.merged,
         }
         for item in result.objects
     ]
@@ -75,4 +77,5 @@ def _parse_object(content: dict[str, Any]) -> TrackedInstance:
         label=content["label"],
         flags=tuple(content["flags"]),
         margin=content.get("margin"),
+        merged=content.get("merged"),
     )

@@ -21,6 +21,14 @@ def box_iou(a: Box, b: Box) -> float:
     return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
 
 
+def share_inside(box: Box, other: Box) -> float:
+    """The share of an xyxy box that lies inside another one, in [0, 1]; 0 for an empty one."""
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    return max(0.0, width) * max(0.0, height) / area if area > 0 else 0.0
+
+
 def box_cover(a: Box, b: Box) -> float:
     """The share of the smaller of two xyxy boxes that lies under the other, in [0, 1]; 0 for an empty one."""
     width = min(a[2], b[2]) - max(a[0], b[0])

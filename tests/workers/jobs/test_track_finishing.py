@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from maquette.contract import Manifest, TrackJob
+from maquette.contract import Manifest, TrackJob, TrackResult
 
 from storage.ledger import jobs
 from tests.support.video_worlds import FakeHeartbeat, Killed, VideoWorld
@@ -25,6 +25,8 @@ class LateEngine:
     def __init__(self) -> None:
         # the frames of the results that were read, and how many passes have begun to finish and were closed
         self.given: list[int] = []
+        # when each frame was shown, in seconds
+        self.times: list[float | None] = []
         self.begun = self.closed = 0
 
     def check(self, phrases: Sequence[str]) -> None:
@@ -40,6 +42,7 @@ class LateTracker:
 
     def step(self, frame: VideoFrame) -> list[FrameResult]:
         self.frames.append([frame.index, frame.pts])
+        self.engine.times.append(frame.time)
         return []
 
     def finish(self) -> Iterator[FrameResult]:
@@ -92,6 +95,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     shared = World(tmp_path)
     yield shared
     shared.close()
+
+
+def test_the_engine_is_told_the_seconds_of_frames(world: World) -> None:
+    """A tracker of people has to know how long they were hidden."""
+    request = TrackJob(video=world.video, text=["cat"])
+    result = world.attempt(world.submit(request), request).result
+    assert isinstance(result, TrackResult) and result.frame_rate is not None
+    assert world.engine.times == pytest.approx([place / result.frame_rate for place in range(FRAMES)])
 
 
 @pytest.mark.parametrize("direction", ["forward", "both"])

@@ -14,7 +14,7 @@ from workers.datasets.documents.track_images import (
     find_window,
     fit_height,
 )
-from workers.datasets.gates.track_scores import BREAK_AT, MERGE_AT, SWITCH_AT
+from workers.datasets.gates.track_scores import BREAK_AT, MERGE_AT, MERGED_AT, SWITCH_AT
 from workers.datasets.scene_clip import SceneClip
 from workers.datasets.schema import ScoreRow
 from workers.datasets.version import DatasetVersion
@@ -26,12 +26,12 @@ OFFSETS = (-0.5, -0.2, 0.0, 0.2, 0.5)
 # pixels
 HEIGHT, GAP, LINE = 150, 3, 14
 JPEG_QUALITY = 80
-NAMES = {SWITCH_AT: "switch", MERGE_AT: "merge", BREAK_AT: "break"}
+NAMES = {SWITCH_AT: "switch", MERGE_AT: "merge", MERGED_AT: "two under one mask", BREAK_AT: "break"}
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A suspected switch, merge or break: what a caption says, and its frames as JPEG."""
+    """A suspected switch, merge, mask over two objects or break: what a caption says, and frames as JPEG."""
 
     caption: str
     jpeg: bytes

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.gates.half_histograms import HalfHistograms, describe_halves
 from workers.datasets.gates.mask_changes import (
     MaskChange,
     MaskGrowth,
@@ -20,6 +19,7 @@ from workers.datasets.gates.mask_changes import (
     measure_growth,
     warp_mask,
 )
+from workers.engines.concepts.identity.half_histograms import HalfHistograms, describe_halves
 from workers.engines.concepts.images.color_histograms import Histogram, color_histogram, quantize_colors
 from workers.engines.protocols import Box, Mask, Rgb
 from workers.geometry.borders import measure_border_contact
@@ -42,7 +42,8 @@ class TrackStats:
 
     `prompt` is the index of the phrase that found it. `areas` are pixels, `boxes` enclose the masks,
     `box_ious` are those of the engine's box with the mask's own, `contacts` the shares of the outline on the
-    border of the image. `margins` are the engine's, `halves` the colours of the upper and the lower half.
+    border of the image. `margins` and `merged` are the engine's, `halves` the colours of the upper and the
+    lower half.
     `changes` has, by frame, how the mask differs from the frames before and after, where it is seen in both.
     `growths` has, by frame, what it gained and lost since the frame before where the image shows something
     else.
@@ -57,6 +58,7 @@ class TrackStats:
     contacts: list[float] = field(default_factory=list)
     appearances: list[Histogram] = field(default_factory=list)
     margins: list[float | None] = field(default_factory=list)
+    merged: list[float | None] = field(default_factory=list)
     halves: list[HalfHistograms] = field(default_factory=list)
     changes: dict[int, MaskChange] = field(default_factory=dict)
     growths: dict[int, MaskGrowth] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class TrackStats:
             contacts=self.contacts[part],
             appearances=self.appearances[part],
             margins=self.margins[part],
+            merged=self.merged[part],
             halves=self.halves[part],
             # the first and the last frame have lost a neighbour
             changes={frame: change for frame, change in self.changes.items() if frame in within[1:-1]},
@@ -85,7 +88,8 @@ class TrackStats:
 
     def extend(self, later: "TrackStats") -> None:
         """Add the observations of later frames."""
-        for name in ("frames", "areas", "boxes", "box_ious", "contacts", "appearances", "margins", "halves"):
+        places = ("frames", "areas", "boxes", "box_ious", "contacts")
+        for name in (*places, "appearances", "margins", "merged", "halves"):
             getattr(self, name).extend(getattr(later, name))
         self.changes |= later.changes
         self.growths |= later.growths
@@ -94,12 +98,13 @@ class TrackStats:
 
 @dataclass(frozen=True, slots=True)
 class TrackedMask:
-    """A track in one frame: its mask, the engine's box and margin, and the index of its phrase."""
+    """A track in one frame: its mask, the index of its phrase, and the engine's box, margin and `merged`."""
 
     mask: Mask
     box: Box
     prompt: int
     margin: float | None = None
+    merged: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,7 @@ class TrackMetrics:
             stats.contacts.append(measure_border_contact(tracked.mask))
             stats.appearances.append(color_histogram(bins, tracked.mask))
             stats.margins.append(tracked.margin)
+            stats.merged.append(tracked.merged)
             stats.halves.append(describe_halves(image, tracked.mask))
 
     def _compare(self, before: _State, middle: _State, after: _State) -> None:

@@ -14,18 +14,19 @@ from workers.datasets.gates.mask_changes import measure_flicker
 from workers.datasets.gates.track_metrics import TrackStats
 from workers.datasets.gates.track_path import TrackPath
 from workers.datasets.schema import ScoreRow
+from workers.engines.concepts.identity.certainty import ROUNDING, SHORT_GAP
 from workers.engines.concepts.images.color_histograms import histogram_similarity
 
 STAGE = "gates"
 # moments in the clip from which a track seems to be on another object, at which it may have merged into
-# another, and at which it begins or ends for no known reason; they are shown, and no gate bounds them
-SWITCH_AT, MERGE_AT, BREAK_AT = "id_switch_at", "merge_at", "break_at"
-# seconds: a gap up to this long counts as flicker, and a longer one as a loss: 3 frames of 24 per second
-SHORT_GAP = 0.125
+# another, from which two objects seem to be under its mask, and at which it begins or ends for no known
+# reason; they are shown, and no gate bounds them
+SWITCH_AT, MERGE_AT, MERGED_AT, BREAK_AT = "id_switch_at", "merge_at", "merged_at", "break_at"
+# share of a mask that each of two detections explains alone, from which two objects are under it. Of 620
+# exact masks of drawn people none has more than 0.04 (docs/benchmarks/datasets.md)
+TWO_OBJECTS = 0.1
 # seconds before and after a gap whose mean appearance is compared; chosen, not measured
 MEMORY = 0.5
-# seconds: rounding of times
-ROUNDING = 1e-6
 
 
 def score_tracks(
@@ -38,8 +39,9 @@ def score_tracks(
     (mean); flicker share of the mask that changes for one frame alone where the image does not (mean), and of
     the time that is lost in gaps of up to 0.125 s, null where no image can be compared; id_switch count;
     reidentification similarity (0..1) over the worst longer gap, null without one; box_mask IoU (median) of
-    the engine's box with the mask's own. For every suspected switch, merge and break there is a row with its
-    moment, from the first frame of the clip on.
+    the engine's box with the mask's own; merged share of the frames that the engine compared with detections
+    in which two objects are under the mask, null where it compared none. For every suspected switch, merge,
+    mask over two objects and break there is a row with its moment, from the first frame of the clip on.
     """
     interval = float(np.median(np.diff(times))) if len(times) > 1 else None
     paths = {track: TrackPath(own, times) for track, own in stats.items()}
@@ -58,8 +60,10 @@ def score_tracks(
             ("id_switch", float(len(switches)), "count"),
             ("reidentification", _measure_reidentification(paths[track], interval), "likeness"),
             ("box_mask", float(np.median(own.box_ious)), "IoU"),
+            ("merged", _measure_merged(own), "share"),
             *((SWITCH_AT, moment - times[0], "seconds") for moment in sorted(set(switches))),
             *(((MERGE_AT, merge - times[0], "seconds"),) if merge is not None else ()),
+            *((MERGED_AT, moment - times[0], "seconds") for moment in _find_merged(own, times)),
             *((BREAK_AT, moment - times[0], "seconds") for moment in find_breaks(paths[track])),
         )
         scored[track] = [
@@ -76,6 +80,22 @@ def _list_gaps(stats: TrackStats, times: Sequence[float], interval: float) -> li
         for place, (before, after) in enumerate(pairwise(stats.frames), 1)
         if after - before > 1
     ]
+
+
+def _measure_merged(stats: TrackStats) -> float | None:
+    compared = [share for share in stats.merged if share is not None]
+    return float(np.mean([share >= TWO_OBJECTS for share in compared])) if compared else None
+
+
+def _find_merged(stats: TrackStats, times: Sequence[float]) -> list[float]:
+    """The first moment of each time for which two objects seem to be under the mask."""
+    compared = [
+        (frame, share >= TWO_OBJECTS)
+        for frame, share in zip(stats.frames, stats.merged, strict=True)
+        if share is not None
+    ]
+    before = [False, *(is_merged for _, is_merged in compared)]
+    return [times[frame] for (frame, now), was in zip(compared, before, strict=False) if now and not was]
 
 
 def _measure_flicker(stats: TrackStats, times: Sequence[float], interval: float | None) -> float | None:

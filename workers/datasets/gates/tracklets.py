@@ -1,9 +1,7 @@
-"""Stretches of a track in which it shows one object for certain.
+"""Stretches of a track in which it shows one object for certain (`identity/certainty.py`).
 
-Two things make an identity doubtful. The engine may state so: its `margin` is near 0 while detections and
-tracks compete for one place. Or another track of the concept is in contact: where one object covers another,
-masks and detections pass from one to the other, also while margins are high. Masks of such moments may show
-both objects, so tracks are compared by the stretches between them, each by everything that it shows.
+Masks of doubtful moments may show two objects, so tracks are compared by the stretches between them, each by
+everything that it shows.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,18 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.datasets.gates.track_metrics import TrackStats
-from workers.datasets.gates.track_scores import ROUNDING, SHORT_GAP
-from workers.geometry.overlap import box_cover
-
-# margin (IoU) from which an identity is certain. Steady people of a crowd have 0.6 to 0.9, before a switch of
-# ids 0.05 and less; set on the first 20 s of a yard with nine people (docs/benchmarks/datasets.md)
-CERTAIN = 0.15
-# share of the smaller box under the other from which two tracks are in contact. In the same yard 0.2 to 0.4
-# give the same tracks at 6 frames per second, and 0.1 more mixed ones
-CONTACT = 0.3
-# seconds that a stretch of certainty lasts at least, to say how its object appears: the yard's tracks are the
-# same from 0.45 to 0.6 but for more frames; with 0.3 two dancers are taken for one
-LEAST_STRETCH = 0.45
+from workers.engines.concepts.identity.certainty import (
+    CERTAIN,
+    LEAST_STRETCH,
+    ROUNDING,
+    SHORT_GAP,
+    are_in_contact,
+)
 
 Shares = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -109,7 +102,7 @@ def _find_contacts(stats: Mapping[int, TrackStats]) -> dict[int, set[int]]:
         if stats[one].prompt != stats[two].prompt:
             continue
         for frame in boxes[one].keys() & boxes[two].keys():
-            if box_cover(boxes[one][frame], boxes[two][frame]) >= CONTACT:
+            if are_in_contact(boxes[one][frame], boxes[two][frame]):
                 out[one].add(frame)
                 out[two].add(frame)
     return out

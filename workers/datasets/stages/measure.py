@@ -46,7 +46,7 @@ class MeasureStage(ClipStage):
     """Adds `tracked`: frames as rows, observations, crops and statistics of tracks."""
 
     name = "measure"
-    version = "6"
+    version = "7"
 
     def __init__(self, settings: DatasetSettings, stopwatch: Stopwatch) -> None:
         self._settings, self._stopwatch = settings, stopwatch
@@ -98,7 +98,8 @@ class _Measurement:
         for item in frame.tracks.objects:
             mask = resize_mask(item.mask, self._size)
             if mask.any():
-                masks[item.id] = TrackedMask(mask, self._scale_box(item), item.prompt, item.margin)
+                box = self._scale_box(item)
+                masks[item.id] = TrackedMask(mask, box, item.prompt, item.margin, item.merged)
                 self._observe(frame, item, mask, depth)
         self._metrics.add(frame.number, image, masks)
 

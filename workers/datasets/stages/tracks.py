@@ -22,7 +22,7 @@ class TrackStage(ClipStage):
     """
 
     name = "tracks"
-    version = "3"
+    version = "4"
 
     def __init__(self, track_source: TrackSource, settings: DatasetSettings, stopwatch: Stopwatch) -> None:
         self._track_source, self._settings, self._stopwatch = track_source, settings, stopwatch

@@ -111,9 +111,12 @@ class BlazePose:
         # A region of a very different size is another person, or none.
         return region if _has_similar_size(region, upright) else upright, crowded
 
-    def read_landmarks(self, image: Rgb, region: CropRegion, *, mirrored: bool = False) -> Pose2D:
-        """Landmarks of the person in a region; `mirrored` reads the mirror image and maps the result back."""
-        crop = region.extract(image, LANDMARK_SIDE)
+    def read_landmarks(self, image: Rgb, region: CropRegion) -> Pose2D:
+        """Landmarks of the person in a region."""
+        return self._read(region.extract(image, LANDMARK_SIDE), region)
+
+    def _read(self, crop: NDArray[np.uint8], region: CropRegion, *, mirrored: bool = False) -> Pose2D:
+        """Landmarks of a region's crop; `mirrored` reads the mirror image and maps the result back."""
         if mirrored:
             crop = np.ascontiguousarray(crop[:, ::-1])
         names = ["landmarks", "presence", "mask", "heatmap", "world"]
@@ -136,7 +139,8 @@ class BlazePose:
         region = CropRegion.aligned(first.hip, first.top, SCALE)
         if not _has_similar_size(region, first.region):
             region = first.region
-        second, third = self.read_landmarks(image, region), self.read_landmarks(image, region, mirrored=True)
+        crop = region.extract(image, LANDMARK_SIDE)
+        second, third = (self._read(crop, region, mirrored=mirrored) for mirrored in (False, True))
         if min(second.score, third.score) < DETECTION_SCORE:
             return first
         return replace(merge_poses(second, third), crowded=crowded)

@@ -79,5 +79,8 @@ def may_face_away(
     cost = fitter.solve(other, prior=prior, initial=turned, extra=ground, max_steps=STEPS).cost
     if cost > bound + UNSURE_COST:
         return False
-    read = fitter.solve(observed, prior=prior, initial=state, extra=ground, max_steps=STEPS).cost
-    return cost < read + UNSURE_COST
+    enough = cost - UNSURE_COST
+    read = fitter.solve(
+        observed, prior=prior, initial=state, extra=ground, max_steps=STEPS, enough=enough
+    ).cost
+    return enough < read

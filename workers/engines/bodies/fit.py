@@ -116,11 +116,12 @@ class BodyFitter:
         initial: BodyState | None = None,
         extra: Extra | None = None,
         max_steps: int = MAX_STEPS,
+        enough: float = -np.inf,
     ) -> BodyFit:
         """The body that best explains an observation.
 
         `extra` adds weighted residuals (N,), their Jacobian (N, P) and their robust cost. Deterministic, at
-        most `max_steps` evaluations.
+        most `max_steps` evaluations, and no more once the cost is `enough`.
         """
         state = estimate_initial_state(self.kinematics, observed, prior.size) if initial is None else initial
         posed = self.kinematics.pose(state)
@@ -128,7 +129,7 @@ class BodyFitter:
         scale = observed.pixels_per_metre(posed.landmarks[:, 2])
         residual, jacobian, cost = self._evaluate(state, posed, observed, prior, scale, extra)
         damping, steps = (1e-3 if extra is None else 1e-2), 0
-        while steps < max_steps:
+        while steps < max_steps and cost > enough:
             steps += 1
             normal, gradient = jacobian.T @ jacobian, jacobian.T @ residual
             normal[np.diag_indices_from(normal)] *= 1.0 + damping

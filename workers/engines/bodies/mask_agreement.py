@@ -72,7 +72,8 @@ def _compare_areas(mask: Mask, outline: Floats) -> _Areas:
     height, width = mask.shape
     cell = max(1.0, float(np.ptp(outline, axis=0).max()) / CELLS)
     size = (max(1, int(np.ceil(width / cell))), max(1, int(np.ceil(height / cell))))
-    shares = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    bright = cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    shares = bright.astype(np.float32) / 255.0
     x, y = np.floor(outline / cell).astype(int).T
     inside = (x >= 0) & (y >= 0) & (x < size[0]) & (y < size[1])
     body = np.zeros(size[::-1], dtype=np.uint8)

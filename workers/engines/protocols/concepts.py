@@ -52,11 +52,15 @@ class SegmentedInstance(MaskedInstance):
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
-    """A decoded frame (H, W, 3); `pts` is in units of the stream's time base."""
+    """A decoded frame (H, W, 3); `pts` is in units of the stream's time base.
+
+    `time` is the same in seconds, None where nobody knows it: then ids are not compared over time.
+    """
 
     index: int
     pts: int
     image: Rgb
+    time: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,11 +153,14 @@ class TrackedInstance(MaskedInstance):
     `prompt` is the index of the phrase that found it; for an object of a visual prompt it is the number of
     phrases + id - 1. `margin` (-1..1) says how certain its identity is in this frame: by how much its own
     detection fits it better, in IoU, than another object's detection or track does; at most 0 where none was
-    its own, None where the engine did not compare.
+    its own, None where the engine did not compare. `merged` (0..0.5) says how far its mask covers two
+    objects: the smaller of the two shares of it that one alone of two detections of its class explains, None
+    where the engine did not compare.
     """
 
     id: int = field(kw_only=True)
     margin: float | None = field(default=None, kw_only=True)
+    merged: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,23 +27,27 @@ class GsplatRasteriser:
     name = "gsplat"
 
     def __init__(self) -> None:
-        """Import torch and gsplat; raises RasteriserMissing without them or without a GPU."""
+        """Import torch and gsplat, and render once.
+
+        Raises RasteriserMissing without them or without a GPU, RasteriserBroken where gsplat cannot render.
+        """
         try:
             self._torch: Any = importlib.import_module("torch")
-            gsplat: Any = importlib.import_module("gsplat")
+            if not self._torch.cuda.is_available():
+                raise RasteriserMissing("gsplat renders only on CUDA, and torch finds no GPU")
+            # versions after 1.5 compile their kernels here, older ones at the first picture
+            self._rasterize = importlib.import_module("gsplat").rasterization
+            self._probe()
+        except RasteriserMissing:
+            raise
         except ImportError as error:
             raise RasteriserMissing(f"the CUDA rasteriser needs torch and gsplat: {error}") from error
-        if not self._torch.cuda.is_available():
-            raise RasteriserMissing("gsplat renders only on CUDA, and torch finds no GPU")
-        try:
-            self._rasterize = gsplat.rasterization
-            self._probe()
         # whatever it is, this rasteriser cannot be used: a wheel without kernels fails in many ways
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise RasteriserBroken(
                 f"gsplat is installed, and cannot render on this GPU ({reason}): its wheel compiles kernels "
-                "at the first picture, which needs nvcc"
+                "when it is used first, which needs nvcc"
             ) from error
 
     def _probe(self) -> None:

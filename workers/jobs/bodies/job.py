@@ -1,6 +1,7 @@
 """Runs a bodies job; videos are handed to `workers.jobs.bodies.video`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from maquette.contract import BodiesJob, BodiesResult, Manifest, TrackResult
 
@@ -101,7 +102,9 @@ def _run_image(context: JobContext, request: BodiesJob) -> Manifest:
 def _select_regions(context: JobContext, image: LoadedImage, request: BodiesJob) -> list[PersonRegion]:
     check_prompts(request, image.width, image.height)
     if request.masks:
-        return to_regions(decode_masks(request.masks))
+        regions = to_regions(decode_masks(request.masks))
+        boxes = [box.xyxy() for box in request.boxes] or [region.box for region in regions]
+        return [replace(region, box=box) for region, box in zip(regions, boxes, strict=True)]
     if request.boxes:
         return [PersonRegion(index, box.xyxy(), None) for index, box in enumerate(request.boxes)]
     return find_people(context, image)

@@ -140,7 +140,9 @@ class ChunkedTracker:
         total = None if ahead is None else checkpoint.decoded - overlap + ahead
         with limit_frames(video, limit) as frames:
             for frame in islice(frames, overlap, None):
-                results = self._rename(tracker.step(VideoFrame(frame.index, frame.pts, frame.pixels)))
+                time = frame.pts * video.time_base[0] / video.time_base[1]
+                seen = VideoFrame(frame.index, frame.pts, frame.pixels, time)
+                results = self._rename(tracker.step(seen))
                 rows += self._to_new_rows(results)
                 checkpoint.decoded += 1
                 preview = None

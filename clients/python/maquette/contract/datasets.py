@@ -29,6 +29,7 @@ GateName = Literal[
     "id_switch",
     "reidentification",
     "box_mask",
+    "merged",
     "jitter_3d",
     "size_constancy",
     "caption_alignment",

@@ -1,7 +1,8 @@
 """FAKE sam_3d_body: follows the recorded contract of upstream, traps and all; see the README beside it.
 
 The checkpoint is JSON: what to do wrong, and where to write down what was asked. With `standing` people are
-upright and as tall as their boxes; `fill` is what to overwrite at each call, a name and a value.
+upright and as tall as their boxes, which show the upper `shown` of them alone; `fill` is what to overwrite at
+each call, a name and a value.
 """
 
 import json
@@ -66,6 +67,8 @@ class _Model:
         focal = camera[0, 0]
         centre = camera[:2, 2] if self.checkpoint.get("use_intrin_center") else np.array(size) / 2
         low, high = vertices.min(axis=0), vertices.max(axis=0)
+        bottom = box[1] + (box[3] - box[1]) / self.checkpoint.get("shown", 1)
+        box = np.array([*box[:3], bottom])
         depth = focal * (high[1] - low[1]) / (box[3] - box[1])
         middle = (np.array([box[0] + box[2], box[1] + box[3]]) / 2 - centre) * depth / focal
         translation = np.array([*(middle - (low + high)[:2] / 2), depth])

@@ -16,6 +16,7 @@ from workers.datasets.errors import DatasetError
 from workers.datasets.exporters.lerobot.exporter import LeRobot
 from workers.datasets.exporters.lerobot.layout import CAMERA
 from workers.datasets.exporters.lerobot.rates import choose_rate, is_same_rate
+from workers.datasets.exporters.lerobot.statistics import ColumnStatistics
 from workers.datasets.exporters.shared.image_transform import ImageTransform
 from workers.datasets.importers.clip_publishing import CLIP_ATTRIBUTES, publish_clips
 from workers.datasets.reader import Dataset
@@ -149,6 +150,25 @@ def test_unknown_actions_inside_a_clip_are_masked_and_the_end_is_cut(data: Datas
     assert len(steps) == 9
     # what is not known does not count
     assert export.stats["action"]["count"] == [8]
+
+
+def test_statistics_of_more_rows_than_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.datasets.exporters.lerobot.statistics.BLOCK", 7)
+    monkeypatch.setattr("workers.datasets.exporters.lerobot.statistics.IN_MEMORY", 64)
+    rng, statistics = np.random.default_rng(3), ColumnStatistics()
+    parts = [rng.normal(size=(count, 3)).astype(np.float32) for count in (5, 0, 20, 13)]
+    known = [rng.random(len(part)) < 0.6 for part in parts]
+    for part, own in zip(parts, known, strict=True):
+        statistics.add("action", part, own)
+    values = np.concatenate([part[own] for part, own in zip(parts, known, strict=True)]).astype(np.float64)
+    for _ in range(2):
+        measured = statistics.to_json()["action"]
+        assert measured["count"] == [len(values)]
+        for name in ("min", "max", "mean", "std"):
+            assert np.allclose(measured[name], getattr(values, name)(axis=0))
+        assert np.allclose(measured["q10"], np.quantile(values, 0.1, axis=0))
+    statistics.add("action", np.full((1, 3), 99, np.float32))
+    assert statistics.to_json()["action"]["max"] == [99.0] * 3
 
 
 def test_statistics_are_those_of_the_known_values(data: Dataset, export: Export) -> None:

@@ -39,6 +39,8 @@ class Scene:
     faulty: set[int]
     boxes: Callable[[int, int, Box], Box] = lambda frame, track, box: box
     depth: Callable[[int], NDArray[np.float32]] | None = None
+    # how far two detections divide a track's mask in a frame
+    merged: Callable[[int, int], float | None] = lambda frame, track: None
 
 
 class Scripted:
@@ -57,7 +59,8 @@ class Scripted:
         for track, mask in sorted(self.scene.masks[source_frame].items()):
             if mask.any():
                 box = self.scene.boxes(source_frame, track, bounding_box(mask))
-                collected.append(TrackedInstance(mask, box, 0.9, 0, "ball", id=track))
+                merged = self.scene.merged(source_frame, track)
+                collected.append(TrackedInstance(mask, box, 0.9, 0, "ball", id=track, merged=merged))
         return [FrameResult(frame, pts, tuple(collected))]
 
     def finish(self) -> Sequence[FrameResult]:
@@ -180,6 +183,15 @@ def misplaced(seed: int) -> Scene:
     return replace(clean(seed), faulty={1}, boxes=box)
 
 
+def divided(seed: int) -> Scene:
+    """Every third frame is compared; from the middle on two detections divide the first mask."""
+    return replace(
+        clean(seed),
+        faulty={1},
+        merged=lambda frame, track: None if frame % 3 else 0.3 if track == 1 and frame >= 12 else 0.02,
+    )
+
+
 def shaking(seed: int) -> Scene:
     """The first ball's depth jumps; the second's, and the wall's, do not."""
     scene = clean(seed)
@@ -215,6 +227,7 @@ FAULTS: dict[str, Callable[[int], Scene]] = {
     "id_switch": exchanged,
     "reidentification": mistaken,
     "box_mask": misplaced,
+    "merged": divided,
     "jitter_3d": shaking,
     "size_constancy": leaking,
 }

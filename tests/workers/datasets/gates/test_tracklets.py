@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.support.scripted_tracks import Clothes, Scene, describe_clothes, script_clip
-from workers.datasets.gates.half_histograms import describe_halves
 from workers.datasets.regrouped_tracks import regroup_tracks
+from workers.engines.concepts.identity.half_histograms import describe_halves
 
 BLACK, BLUE, BEIGE, RED = (25, 25, 28), (60, 80, 140), (180, 160, 130), (190, 50, 45)
 IN_JEANS: Clothes = (BLACK, BLUE)

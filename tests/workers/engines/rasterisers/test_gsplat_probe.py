@@ -4,6 +4,7 @@ import logging
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from tests.support.splats import random_splat
 from workers.engines.rasterisers import choice
 from workers.engines.rasterisers.gsplat_rasteriser import GsplatRasteriser
-from workers.engines.rasterisers.protocol import RasteriserMissing
+from workers.engines.rasterisers.protocol import RasteriserBroken, RasteriserMissing
 from workers.geometry.cameras import Camera
 from workers.geometry.posed_cameras import PosedCamera
 from workers.geometry.poses import Similarity
@@ -95,6 +96,24 @@ def test_a_gsplat_that_cannot_render_is_missing_and_numba_says_why(
     with caplog.at_level(logging.WARNING):
         assert choice.choose_rasteriser().name == "numba"
     assert "another rasteriser is used: gsplat is installed" in caplog.text
+
+
+def test_a_gsplat_that_compiles_when_it_is_imported_and_cannot_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Versions after 1.5.3 do; without ninja or nvcc their import is no ImportError."""
+    install(monkeypatch, white)
+    monkeypatch.delitem(sys.modules, "gsplat")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "gsplat.py").write_text("raise RuntimeError('Ninja is required to load C++ extensions')")
+    with pytest.raises(RasteriserBroken, match="Ninja"):
+        GsplatRasteriser()
+    monkeypatch.setattr(choice, "NumbaRasteriser", lambda: SimpleNamespace(name="numba"))
+    assert choice.choose_rasteriser().name == "numba"
+    # without a GPU it is not even imported: that may compile for minutes
+    monkeypatch.setattr(sys.modules["torch"].cuda, "is_available", lambda: False)
+    with pytest.raises(RasteriserMissing, match="no GPU"):
+        GsplatRasteriser()
 
 
 def test_gsplat_is_given_the_coefficients_of_all_degrees(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.bodies.fit import BodyFit
-from workers.engines.bodies.group.head_size import measure_face, measure_head
+from workers.engines.bodies.group.head_size import UNSEEN, HeadInMask, measure_face, measure_head
 from workers.engines.bodies.kinematics import BodyState
 from workers.engines.bodies.observations import (
     ANKLES,
@@ -52,8 +52,9 @@ class PersonCue:
     `stature` at this size; scaling about the camera's centre changes it and not the image. `axis` (3,) is the
     unit direction from the feet (else the hips) to the body as it was observed, `axis_weight` in [0, 1] how
     much of it is seen, `view` (3,) the unit ray to the person, `shown_tilt` the share of the camera's pitch
-    that the axis shows. `face` and `head` are logarithms of their sizes against those of an adult of the same
-    height (`head_size`), with their weights in [0, 1]. `known` is the height in metres where it is given.
+    that the axis shows. `face` is the logarithm of its size against that of an adult of the same height, with
+    its weight in [0, 1], and `head` what the mask shows (`head_size`); `nod` is the cosine between the head's
+    own up and the ray to the person. `known` is the height in metres where it is given.
     """
 
     soles: Floats
@@ -64,8 +65,8 @@ class PersonCue:
     face: float
     face_weight: float
     feet: tuple[bool, bool] = (True, True)
-    head: float = 0.0
-    head_weight: float = 0.0
+    head: HeadInMask = UNSEEN
+    nod: float = 0.0
     shown_tilt: float = 1.0
     known: float | None = None
 
@@ -141,18 +142,20 @@ class CueReader:
         view = points[[*SHOULDERS, *HIPS]].mean(axis=0)
         face, face_weight = measure_face(fit, observed)
         skull = self._place(self._head, fit)
-        head, head_weight = measure_head(fit, observed, mask, camera.project(skull))
+        stature = self.stature(fit.state)
+        pixels = stature * observed.pixels_per_metre(points[:, 2])
+        turned = fit.posed.global_rotations[self._kinematics.skeleton.index("head")]
         return PersonCue(
             soles=self.place_soles(fit, seen),
             feet=seen,
-            stature=self.stature(fit.state),
+            stature=stature,
             axis=trunk / max(float(np.linalg.norm(trunk)), 1e-9),
             axis_weight=float(observed.weights[[*SHOULDERS, *HIPS]].mean() ** 2),
             view=view / np.linalg.norm(view),
             face=face,
             face_weight=face_weight,
-            head=head,
-            head_weight=head_weight,
+            head=measure_head(fit, observed, mask, camera.project(skull), pixels),
+            nod=float(turned[:, 1] @ view) / float(np.linalg.norm(view)),
             shown_tilt=observed.shown_tilt,
             known=known,
         )

@@ -1,5 +1,7 @@
 """How large a person's face and head are for the body that they are on: what shows children."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +59,27 @@ def measure_face(fit: BodyFit, observed: LandmarkObservation) -> tuple[float, fl
     return size, clear * _weigh_body(observed) * float(observed.weights[FACE].mean()) / FACE_WEIGHT
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadInMask:
+    """A head in the mask: logarithms of its sizes, and their weight in [0, 1].
+
+    `size` is against that of an adult of the same height, `crown` the root of its area above the ears as a
+    share of the stature, `neck` the distance of the ears from the shoulders against the fitted one's.
+    """
+
+    size: float = 0.0
+    crown: float = 0.0
+    neck: float = 0.0
+    weight: float = 0.0
+
+
+UNSEEN = HeadInMask()
+
+
 def measure_head(
-    fit: BodyFit, observed: LandmarkObservation, mask: Mask, head: Floats
-) -> tuple[float, float]:
-    """The logarithm of a head's size in the mask (H, W) against an adult's of the same height; its weight.
+    fit: BodyFit, observed: LandmarkObservation, mask: Mask, head: Floats, stature: float
+) -> HeadInMask:
+    """The head in the mask (H, W) of a body whose stature is so many pixels.
 
     `head` (N, 2) are pixels of the fitted head. The size is the mean of height and of the root of the area,
     both above the ears and along the line from the shoulders to them: hair widens a head more than it raises
@@ -73,17 +92,25 @@ def measure_head(
     above = ((head - ears) @ axes).astype(np.float32)
     above = above[above[:, 0] > 0]
     if len(above) < 3:
-        return 0.0, 0.0
+        return UNSEEN
     height, area = float(above[:, 0].max()), float(cv2.contourArea(cv2.convexHull(above)))
     seen = _cut_out(mask, observed.pixels[EARS].mean(axis=0), axes, height)
     if seen is None or len(seen) < LEAST_PIXELS or area <= 0:
-        return 0.0, 0.0
+        return UNSEEN
     reach = float(seen[:, 0].max())
     if reach > (HEAD_UP - 0.1) * height:
-        return 0.0, 0.0
+        return UNSEEN
     size = 0.5 * (np.log(reach / height) + 0.5 * np.log(len(seen) / area))
-    youth = HEAD_PER_YOUTH * max(float(fit.state.shape[3]), 0.0)
-    return float(size) + youth, _weigh_body(observed) * float(observed.weights[EARS].mean()) / FACE_WEIGHT
+    necks = [
+        float(np.linalg.norm(points[EARS].mean(axis=0) - points[list(SHOULDERS)].mean(axis=0)))
+        for points in (observed.pixels, fit.pixels)
+    ]
+    return HeadInMask(
+        size=float(size) + HEAD_PER_YOUTH * max(float(fit.state.shape[3]), 0.0),
+        crown=float(0.5 * np.log(len(seen)) - np.log(stature)),
+        neck=float(np.log(max(necks[0], 1.0) / max(necks[1], 1.0))),
+        weight=_weigh_body(observed) * float(observed.weights[EARS].mean()) / FACE_WEIGHT,
+    )
 
 
 def _cut_out(mask: Mask, ears: Floats, axes: Floats, height: float) -> Floats | None:

@@ -17,15 +17,21 @@ from workers.engines.bodies.sam3d.recorded import KEYPOINTS
 from workers.engines.bodies.sam3d.settings import Mode
 from workers.engines.protocols import BodyEstimate, Box
 from workers.geometry.cameras import Camera
-from workers.geometry.overlap import box_iou
+from workers.geometry.overlap import box_cover, box_iou
 
 Floats = NDArray[np.float64]
 # Joints that the mode "full" rotates after it reports their rotations: all below the elbows.
 STALE_IN_FULL = np.r_[41:69, 77:105]
 # Float32 and another order of sums: joints of one model agree to far less.
 SAME_JOINT_METRES, SAME_TURN_RADIANS, SAME_PIXELS = 2e-3, 0.02, 1.0
-# IoU of the body's box with the requested one below which there is no body; not calibrated on images.
-MIN_BOX_IOU = 0.2
+# Share of the smaller of the body's box and the requested one that lies under the other, below which the
+# body is somebody else's or nobody's: by half they agree more than not.
+MIN_BOX_COVER = 0.5
+# IoU of these boxes below which one says nothing of the other: a head, all that a wall may leave of a person,
+# is an eighth as high as somebody who stands and a third as wide. Neither limit was calibrated on images.
+MIN_BOX_IOU = 0.04
+# Area of the requested box, as a share of the body's in the image, below which much of the body is hidden.
+MOSTLY_SEEN = 0.6
 TRUNCATED_KEYPOINTS = 2
 RELIABLE_FOCAL = 1e-3
 
@@ -56,8 +62,9 @@ class Assembler:
         seen = points + placement.translation
         pixels = camera.project(seen)
         surface = seen if self.mode == "hands" else person.vertices + placement.translation
-        agreement = measure_box_overlap(camera.project(surface), box, camera)
-        if not agreement >= MIN_BOX_IOU:
+        found, asked = clip_boxes(camera.project(surface), box, camera)
+        agreement = box_iou(found, asked)
+        if not (agreement >= MIN_BOX_IOU and box_cover(found, asked) >= MIN_BOX_COVER):
             return None
         rest = self.model.pose(reset_pose(person.parameters))
         rig = build_rig(
@@ -84,7 +91,10 @@ class Assembler:
             scale_source="prior",
             confidence=agreement,
             reprojection_error=float(np.sqrt(((pixels - placement.pixels) ** 2).sum(axis=1).mean())),
-            flags=self._flags(person, points, posed, camera, inside, placement.moved, chosen),
+            flags=(
+                *self._flags(person, points, posed, camera, inside, placement.moved, chosen),
+                *(["occluded"] if _measure_area(asked) < MOSTLY_SEEN * _measure_area(found) else []),
+            ),
         )
 
     def _posed(self, person: UpstreamPerson) -> MhrPose:
@@ -127,11 +137,15 @@ class Assembler:
         return tuple(name for name, holds in flags.items() if holds)
 
 
-def measure_box_overlap(pixels: Floats, box: Box, camera: Camera) -> float:
-    """Intersection over union of a box and the box of pixels (N, 2), cut off at the image; 0 when apart."""
+def clip_boxes(pixels: Floats, box: Box, camera: Camera) -> tuple[Box, Box]:
+    """The box of pixels (N, 2) and another one, xyxy, both cut off at the image."""
     corners = np.concatenate([pixels.min(axis=0), pixels.max(axis=0), np.asarray(box)]).reshape(4, 2)
     x0, y0, x1, y1, *other = np.clip(corners, 0, [camera.width, camera.height]).ravel().tolist()
-    return box_iou((x0, y0, x1, y1), (other[0], other[1], other[2], other[3]))
+    return (x0, y0, x1, y1), (other[0], other[1], other[2], other[3])
+
+
+def _measure_area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def measure_angles(a: Floats, b: Floats) -> Floats:

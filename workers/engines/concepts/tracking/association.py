@@ -9,11 +9,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from workers.engines.concepts.images.picodet import Detection
+from workers.engines.concepts.masks import clip_mask, mask_area
 from workers.engines.concepts.tracking.config import AssociationConfig
 from workers.engines.concepts.tracking.state import Track
 from workers.engines.protocols import Box
 from workers.geometry.boxes import bounding_box
-from workers.geometry.overlap import box_iou
+from workers.geometry.overlap import box_iou, share_inside
 
 
 def match_detections(
@@ -60,6 +61,46 @@ def measure_margins(
         None if track.label is None else _measure_margin(row, tracks, boxes, detections, classes, matches)
         for row, track in enumerate(tracks)
     ]
+
+
+def measure_merged(
+    tracks: Sequence[Track],
+    detections: Sequence[Detection],
+    classes: Mapping[int, Sequence[str]],
+    config: AssociationConfig,
+) -> list[float | None]:
+    """How far two detections divide each track's mask between them, 0..0.5: one mask over two objects.
+
+    Of the detection that fits the mask's box best and another one, both mostly inside that box, it is the
+    smaller of the two shares of the mask that one alone covers. 0 where there is no other one, and where one
+    lies over the other; None for tracks of visual prompts, which have no class.
+    """
+    return [None if track.label is None else _divide(track, detections, classes, config) for track in tracks]
+
+
+def _divide(
+    track: Track,
+    detections: Sequence[Detection],
+    classes: Mapping[int, Sequence[str]],
+    config: AssociationConfig,
+) -> float:
+    mask = track.visible_mask
+    box = bounding_box(mask)
+    inside = [
+        item.box
+        for item in detections
+        if item.label in classes.get(track.prompt, ()) and share_inside(item.box, box) >= config.inside_share
+    ]
+    if len(inside) < 2:
+        return 0.0
+    best = max(inside, key=lambda other: box_iou(box, other))
+    own, area = clip_mask(mask, best, 0.0), max(mask_area(mask), 1)
+    shares = []
+    for other in inside:
+        if other is not best:
+            its = clip_mask(mask, other, 0.0)
+            shares.append(min(mask_area(own & ~its), mask_area(its & ~own)) / area)
+    return max(shares)
 
 
 def _measure_margin(

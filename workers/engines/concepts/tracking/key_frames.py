@@ -10,7 +10,11 @@ from workers.engines.concepts.images.config import ImageConfig
 from workers.engines.concepts.images.mobilesam import ImageEmbedding, MobileSam
 from workers.engines.concepts.images.picodet import Detection, PicoDet
 from workers.engines.concepts.masks import mask_area
-from workers.engines.concepts.tracking.association import match_detections, measure_margins
+from workers.engines.concepts.tracking.association import (
+    match_detections,
+    measure_margins,
+    measure_merged,
+)
 from workers.engines.concepts.tracking.config import KeyFrameConfig, TrackerConfig
 from workers.engines.concepts.tracking.frame_detection import FrameDetector
 from workers.engines.concepts.tracking.reid import is_explained, reidentification_score
@@ -138,8 +142,9 @@ class KeyFrameProcessor:
         found = self._detector.detect(frame.image, state.frames, tracks, frame.shape)
         matches = match_detections(tracks, found, self._classes, self._config.association)
         margins = measure_margins(tracks, found, self._classes, matches)
-        for track, margin in zip(tracks, margins, strict=True):
-            track.margin = margin
+        merged = measure_merged(tracks, found, self._classes, self._config.association)
+        for track, margin, share in zip(tracks, margins, merged, strict=True):
+            track.margin, track.merged = margin, share
         return found, matches
 
     def _correct_tracks(
@@ -198,7 +203,7 @@ class KeyFrameProcessor:
         if detection.score >= self._birth_scores[prompt] and is_free:
             label, score = detection.label, detection.score
             track = start_track(
-                state.next_id,
+                state.take_id(),
                 answer.soft,
                 frame.bins,
                 prompt=prompt,
@@ -209,7 +214,6 @@ class KeyFrameProcessor:
             )
             track.twin = find_twin(track, state.active_tracks, config)
             state.tracks.append(track)
-            state.next_id += 1
 
     def _may_be_elsewhere(self, track: Track) -> bool:
         """Whether a detection may be this track: it is lost, or only an unconfirmed part is in sight."""

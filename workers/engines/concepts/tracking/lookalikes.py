@@ -28,7 +28,8 @@ from workers.engines.concepts.masks import mask_area
 from workers.engines.concepts.tracking.config import LookalikeConfig
 from workers.engines.concepts.tracking.mask_propagation import shift_mask
 from workers.engines.concepts.tracking.optical_flow import Floats, pixel_grid
-from workers.engines.concepts.tracking.state import SoftMask, Track, threshold_mask
+from workers.engines.concepts.tracking.soft_masks import SoftMask, threshold_mask
+from workers.engines.concepts.tracking.state import Track
 from workers.engines.protocols import Mask
 from workers.geometry.boxes import mask_extent
 

@@ -17,7 +17,8 @@ import numpy as np
 from workers.engines.concepts.masks import mask_area
 from workers.engines.concepts.tracking.config import PropagationConfig
 from workers.engines.concepts.tracking.optical_flow import Floats, FrameFlow, pixel_grid
-from workers.engines.concepts.tracking.state import SoftMask, Track
+from workers.engines.concepts.tracking.soft_masks import SoftMask
+from workers.engines.concepts.tracking.state import Track
 from workers.engines.concepts.tracking.template_search import find_shift
 from workers.engines.protocols import Mask
 

@@ -23,7 +23,8 @@ from workers.engines.concepts.images.picodet import Detection
 from workers.engines.concepts.masks import clip_mask, remove_specks
 from workers.engines.concepts.tracking.config import CorrectionConfig
 from workers.engines.concepts.tracking.foreground_prior import ProbabilityMap, soft_iou
-from workers.engines.concepts.tracking.state import SoftMask, Track, threshold_mask
+from workers.engines.concepts.tracking.soft_masks import SoftMask, threshold_mask
+from workers.engines.concepts.tracking.state import Track
 from workers.engines.protocols import Box, Mask
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import box_iou

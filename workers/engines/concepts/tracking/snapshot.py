@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.concepts.tracking.identity_snapshot import dump_identities, load_identities
 from workers.engines.concepts.tracking.state import Track, TrackerState
 
-FORMAT = 3
+FORMAT = 4
 _SCALARS = (
-    *("id", "prompt", "label", "score", "area", "velocity", "missed", "lost_at"),
+    *("id", "strand", "prompt", "label", "score", "area", "velocity", "missed", "lost_at"),
     *("corrected_at", "interval"),
     *("twin", "in_contact", "rival", "entry_velocity", "frames_apart"),
 )
@@ -20,6 +21,7 @@ _VECTORS = ("velocity", "entry_velocity")
 
 def dump_state(state: TrackerState, prompts: dict[str, Any]) -> bytes:
     """The state as bytes; `prompts` is the signature of the prompts that the tracker was started with."""
+    identities, identity_arrays = dump_identities(state.identities, state.held)
     header = {
         "format": FORMAT,
         "prompts": prompts,
@@ -29,10 +31,12 @@ def dump_state(state: TrackerState, prompts: dict[str, Any]) -> bytes:
         "size": list(state.size),
         "removed": state.removed,
         "tracks": [{name: getattr(track, name) for name in _SCALARS} for track in state.tracks],
+        "identities": identities,
     }
     arrays: dict[str, NDArray[Any]] = {
         "header": np.frombuffer(json.dumps(header).encode(), np.uint8),
         "small": state.flow_image,
+        **identity_arrays,
     }
     for index, track in enumerate(state.tracks):
         arrays[f"soft{index}"] = track.amodal
@@ -73,6 +77,7 @@ def _read_state(header: dict[str, Any], arrays: Any) -> TrackerState:
         for index, scalars in enumerate(header["tracks"])
     ]
     height, width = header["size"]
+    identities, held = load_identities(header["identities"], arrays)
     return TrackerState(
         frames=header["frames"],
         last_key_frame=header["keyframe"],
@@ -81,4 +86,6 @@ def _read_state(header: dict[str, Any], arrays: Any) -> TrackerState:
         flow_image=arrays["small"],
         tracks=tracks,
         removed=header["removed"],
+        identities=identities,
+        held=held,
     )

@@ -1,21 +1,20 @@
 """What the default tracker keeps between two frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workers.engines.concepts.images.color_histograms import Histogram
+from workers.engines.concepts.tracking.identity_state import HeldFrame, IdentityState
+from workers.engines.concepts.tracking.soft_masks import SoftMask, threshold_mask
 from workers.engines.protocols import Mask, Rgb
-
-# a mask whose edge has sub-pixel position: 0 outside, 255 inside, 127.5 on the edge
-SoftMask = NDArray[np.uint8]
 
 
 @dataclass(slots=True, kw_only=True)
 class Track:
     """One object; its masks are u8 (h, w) in working pixels.
 
+    `strand` numbers its chain of masks and never changes, while `id` does when it shows another object.
     `amodal` is the mask of the complete object, `visible` that of its part in sight. `histogram` is its usual
     appearance and `area` its usual size in working pixels, both learnt while it is surely seen. `velocity`
     (x, y) is in flow pixels per frame. `missed` counts key frames in a row that did not confirm it. `lost_at`
@@ -26,10 +25,11 @@ class Track:
     `in_contact` says that it touches a look-alike in this frame. `rival` is the id of the look-alike with
     which it may have changed places, 0 where its identity is certain; `entry_velocity` is its velocity (x, y)
     before that contact, in working pixels per frame, and `frames_apart` counts the frames since.
-    `margin` is that of `TrackedInstance`, known for the frame at hand alone.
+    `margin` and `merged` are those of `TrackedInstance`, known for the frame at hand alone.
     """
 
     id: int
+    strand: int
     prompt: int
     label: str | None
     score: float
@@ -48,6 +48,7 @@ class Track:
     entry_velocity: tuple[float, float] = (0.0, 0.0)
     frames_apart: int = 0
     margin: float | None = None
+    merged: float | None = None
 
     @property
     def amodal_mask(self) -> Mask:
@@ -75,7 +76,8 @@ class TrackerState:
     `frames` counts the frames so far and `last_key_frame` is the number of the last key frame. `size` is the
     video's (height, width), `flow_image` the last frame in flow pixels. `removed` are the ids that the user
     removed: those of phrases stay among the tracks, out of the results, so that the same object does not come
-    back under another id.
+    back under another id. `identities` is what is known of who is who, `held` are the frames whose results
+    wait for it.
     """
 
     frames: int
@@ -85,16 +87,18 @@ class TrackerState:
     flow_image: Rgb
     tracks: list[Track]
     removed: list[int]
+    identities: IdentityState = field(default_factory=IdentityState)
+    held: list[HeldFrame] = field(default_factory=list)
+
+    def take_id(self) -> int:
+        """An id that no object has had."""
+        self.next_id += 1
+        return self.next_id - 1
 
     @property
     def active_tracks(self) -> list[Track]:
         """The tracks that are not lost."""
         return [track for track in self.tracks if not track.is_lost]
-
-
-def threshold_mask(soft: SoftMask) -> Mask:
-    """The pixels of a soft mask inside its edge."""
-    return np.asarray(soft > 127, dtype=np.bool_)
 
 
 def merge_visible_masks(tracks: list[Track], shape: tuple[int, ...]) -> Mask:

@@ -11,7 +11,8 @@ from workers.engines.concepts.tracking.config import TrackerConfig
 from workers.engines.concepts.tracking.foreground_prior import estimate_foreground_prior, soft_iou
 from workers.engines.concepts.tracking.reid import appearance_score, locate_by_color
 from workers.engines.concepts.tracking.reprompting import DecodedMask, Reprompter
-from workers.engines.concepts.tracking.state import SoftMask, Track, threshold_mask
+from workers.engines.concepts.tracking.soft_masks import SoftMask, threshold_mask
+from workers.engines.concepts.tracking.state import Track
 from workers.engines.protocols import Mask
 from workers.geometry.boxes import bounding_box
 from workers.geometry.overlap import mask_iou
@@ -32,6 +33,7 @@ def start_track(
     visible = threshold_mask(mask)
     return Track(
         id=number,
+        strand=number,
         prompt=prompt,
         label=label,
         score=score,

@@ -11,9 +11,11 @@ from workers.engines.concepts.images.config import ImageConfig
 from workers.engines.concepts.images.mobilesam import MobileSam
 from workers.engines.concepts.images.picodet import PicoDet
 from workers.engines.concepts.images.prompt_segmenter import PromptSegmenter
-from workers.engines.concepts.masks import mask_area, remove_specks
+from workers.engines.concepts.masks import mask_area
 from workers.engines.concepts.prompt_schedule import PromptSchedule
 from workers.engines.concepts.tracking.config import TrackerConfig
+from workers.engines.concepts.tracking.held_results import release_all, upscale_mask
+from workers.engines.concepts.tracking.identification import identify_objects
 from workers.engines.concepts.tracking.key_frames import KeyFrameProcessor
 from workers.engines.concepts.tracking.lookalikes import find_contacts, fit_together, settle_identities
 from workers.engines.concepts.tracking.mask_propagation import (
@@ -24,7 +26,8 @@ from workers.engines.concepts.tracking.mask_propagation import (
 from workers.engines.concepts.tracking.optical_flow import Floats, FrameFlow, compute_flow
 from workers.engines.concepts.tracking.reid import appearance_score, is_in_sight
 from workers.engines.concepts.tracking.snapshot import dump_state, load_state
-from workers.engines.concepts.tracking.state import SoftMask, Track, TrackerState, merge_visible_masks
+from workers.engines.concepts.tracking.soft_masks import SoftMask
+from workers.engines.concepts.tracking.state import Track, TrackerState, merge_visible_masks
 from workers.engines.concepts.tracking.track_update import find_twin, reset_track, start_track
 from workers.engines.concepts.tracking.visibility import estimate_visible_part, resolve_overlaps
 from workers.engines.concepts.tracking.working_frame import WorkingFrame
@@ -32,20 +35,18 @@ from workers.engines.concepts.visual_prompts import can_start_object
 from workers.engines.protocols import (
     FrameResult,
     Mask,
-    TrackedInstance,
     TrackPrompts,
     VideoFrame,
     VisualPrompt,
 )
-from workers.geometry.borders import truncation_flags
-from workers.geometry.boxes import bounding_box
 
 
 class DefaultTracker:
     """Tracks objects through one video; it keeps one small frame and two masks per object.
 
-    Results are final at once. `prompt` counts the phrases first, then the visual prompts. An object that is
-    hidden or has left is not in the results until it is found again, then under its old id.
+    Results are final at once where all ids are certain, else after two seconds at most (`held_results.py`).
+    `prompt` counts the phrases first, then the visual prompts. An object that is hidden or has left is not in
+    the results until it is found again, then under its old id.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class DefaultTracker:
         """
         working = WorkingFrame.prepare(frame.image, self._config.propagation)
         for track in [] if self._state is None else self._state.tracks:
-            track.margin = None
+            track.margin = track.merged = None
         if self._state is None:
             state, color_errors = self._start(working), {}
         else:
@@ -88,13 +89,11 @@ class DefaultTracker:
         self._retire_tracks(state, working)
         state.flow_image = working.flow_image
         state.frames += 1
-        tracks = [track for track in state.active_tracks if track.id not in state.removed]
-        objects = [self._to_instance(track, state.size) for track in sorted(tracks, key=lambda t: t.id)]
-        return [FrameResult(frame.index, frame.pts, tuple(objects))]
+        return identify_objects(state, frame, working.work, self._config)
 
     def finish(self) -> Sequence[FrameResult]:
-        """Nothing is held back."""
-        return []
+        """The results that waited for ids, with those that they have."""
+        return [] if self._state is None else release_all(self._state)
 
     def snapshot(self) -> bytes:
         """The state as npz bytes, from which a tracker continues as this one would.
@@ -259,32 +258,6 @@ class DefaultTracker:
         lost.sort(key=lambda track: (track.lost_at, track.id))
         for track in lost[: max(len(lost) - limits.max_lost, 0)]:
             state.tracks.remove(track)
-
-    def _to_instance(self, track: Track, size: tuple[int, int]) -> TrackedInstance:
-        """A track as it is now, its mask at the frame's own (height, width)."""
-        mask = upscale_mask(track.visible, size)
-        is_occluded = mask_area(track.visible_mask) < self._config.visibility.occluded_share * track.area
-        flags = (
-            *(("occluded",) if is_occluded else ()),
-            *(("identity_uncertain",) if track.rival else ()),
-            *truncation_flags(mask),
-        )
-        return TrackedInstance(
-            mask,
-            bounding_box(mask),
-            track.score,
-            track.prompt,
-            track.label,
-            flags,
-            id=track.id,
-            margin=track.margin,
-        )
-
-
-def upscale_mask(soft: SoftMask, size: tuple[int, int]) -> Mask:
-    """A soft mask u8 (h, w) as a clean mask of (height, width)."""
-    full = cv2.resize(soft, (size[1], size[0]), interpolation=cv2.INTER_LINEAR) > 127
-    return remove_specks(np.asarray(full, dtype=np.bool_))
 
 
 def _downscale_mask(mask: Mask, shape: tuple[int, int]) -> SoftMask:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from workers.engines.concepts.images.color_histograms import ColorBins, color_histogram, color_likelihood
 from workers.engines.concepts.tracking.config import VisibilityConfig
 from workers.engines.concepts.tracking.mask_propagation import PropagatedMask, warp_mask
-from workers.engines.concepts.tracking.state import SoftMask, Track, threshold_mask
+from workers.engines.concepts.tracking.soft_masks import SoftMask, threshold_mask
+from workers.engines.concepts.tracking.state import Track
 
 
 def estimate_visible_part(

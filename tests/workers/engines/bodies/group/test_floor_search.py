@@ -1,6 +1,7 @@
 """The search for gravity and the floor, on cues whose truth is known."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +9,11 @@ import pytest
 from tests.support.standing_people import tilt_camera
 from workers.engines.bodies.group.cues import PersonCue
 from workers.engines.bodies.group.floor_search import find_floor
+from workers.engines.bodies.group.head_size import UNSEEN, HeadInMask
 from workers.engines.bodies.group.stature_prior import (
-    FACE_ADULT,
-    FACE_PER_METRE,
-    HEAD_ADULT,
-    HEAD_PER_METRE,
+    ADULT_SIGNS,
     LOG_STATURES,
+    SIGNS_PER_METRE,
     tabulate_stature_density,
 )
 
@@ -34,15 +34,19 @@ def make_cue(
         axis=-tilt[:, 1],
         axis_weight=1.0,
         view=middle / np.linalg.norm(middle),
-        face=FACE_ADULT + FACE_PER_METRE * shorter,
         face_weight=1.0,
-        head=HEAD_ADULT + HEAD_PER_METRE * shorter,
-        head_weight=1.0,
+        **sign(ADULT_SIGNS + SIGNS_PER_METRE * shorter),
     )
 
 
+def sign(signs: np.ndarray) -> dict[str, Any]:
+    """The fields of a cue whose face and head are as given."""
+    face, size, crown, neck = (float(value) for value in signs)
+    return {"face": face, "head": HeadInMask(size=size, crown=crown, neck=neck, weight=1.0)}
+
+
 def hide_head(cue: PersonCue) -> PersonCue:
-    return replace(cue, face_weight=0.0, head_weight=0.0)
+    return replace(cue, face_weight=0.0, head=UNSEEN)
 
 
 def degrees_between(a: np.ndarray, b: np.ndarray) -> float:
@@ -132,6 +136,45 @@ def test_a_class_is_of_one_age() -> None:
 def test_densities_know_heights_and_faces() -> None:
     cue = make_cue(1.0, 0.0, 4.0)
     child = np.exp(LOG_STATURES[tabulate_stature_density(cue).argmax()])
-    adult = np.exp(LOG_STATURES[tabulate_stature_density(replace(cue, face=0.0, head=HEAD_ADULT)).argmax()])
+    adult = np.exp(LOG_STATURES[tabulate_stature_density(replace(cue, **sign(ADULT_SIGNS))).argmax()])
     known = np.exp(LOG_STATURES[tabulate_stature_density(replace(cue, known=1.31)).argmax()])
     assert child < 1.5 < adult and known == pytest.approx(1.31, rel=0.01)
+
+
+def weigh_child(cue: PersonCue) -> float:
+    """The probability that a person is under 1.40 m, before any floor."""
+    density = tabulate_stature_density(cue)
+    return float(density[np.exp(LOG_STATURES) < 1.40].sum() / density.sum())
+
+
+@pytest.mark.parametrize("sign_of_child", ["face", "size", "crown"])
+def test_each_sign_of_a_head_shows_a_child(sign_of_child: str) -> None:
+    child = sign(ADULT_SIGNS + 0.5 * SIGNS_PER_METRE)
+    adult = replace(hide_head(make_cue(1.7, 0.0, 4.0)), **sign(ADULT_SIGNS), face_weight=1.0)
+    if sign_of_child == "face":
+        young = replace(adult, face=child["face"])
+    else:
+        young = replace(
+            adult, head=replace(adult.head, **{sign_of_child: getattr(child["head"], sign_of_child)})
+        )
+    unseen = replace(adult, face_weight=0.0, head=UNSEEN)
+    assert weigh_child(unseen) == pytest.approx(0.20, abs=0.02)
+    assert 1.3 * weigh_child(adult) < weigh_child(young) and weigh_child(adult) < 0.05
+    assert weigh_child(replace(young, **child)) > 0.65
+
+
+def test_a_head_that_is_large_because_its_ears_lie_low_counts_less() -> None:
+    cue = replace(make_cue(1.7, 0.0, 4.0), face_weight=0.0)
+    large, low_ears = (
+        replace(cue, **sign(ADULT_SIGNS + np.array([0.0, 0.2, 0.2, neck]))) for neck in (0.0, -0.12)
+    )
+    assert weigh_child(low_ears) < 0.6 * weigh_child(large)
+
+
+def test_a_head_does_not_say_whether_the_feet_are_on_the_floor() -> None:
+    standing = [make_cue(size, x, z) for size, x, z in ((1.7, -1.0, 4.0), (1.75, 0.5, 5.5), (1.62, 1.2, 7.0))]
+    for above, is_on_floor in ((0.0, True), (0.75, False)):
+        person = make_cue(1.7, 0.0, 4.5, above=above)
+        odd = replace(person, **sign(ADULT_SIGNS + np.array([-0.25, -0.25, -0.2, 0.0])))
+        for cue in (person, odd, hide_head(person)):
+            assert find_floor([*standing, cue]).grounded[-1] is is_on_floor

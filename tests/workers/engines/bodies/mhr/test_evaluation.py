@@ -5,37 +5,23 @@ product's other engines.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 pytest.importorskip("body_models", reason="body-models evaluates MHR; it comes with the extra sam3d-body")
-torch = pytest.importorskip("torch", reason="torch writes the TorchScript that this test reads")
+pytest.importorskip("torch", reason="torch writes the TorchScript that this test reads")
 
-from workers.engines.bodies.mhr.assets import MhrCorrupt  # noqa: E402
-from workers.engines.bodies.mhr.evaluation import BodyModelsMhr  # noqa: E402
-from workers.engines.bodies.mhr.layout import JOINTS, VERTICES, reset_pose  # noqa: E402
-from workers.engines.bodies.mhr.rig import build_rig  # noqa: E402
-from workers.engines.bodies.rig import pose_rig, skin_rig  # noqa: E402
+from tests.support.mhr_files import Holder, save_model, write_correctives
+from workers.engines.bodies.mhr.assets import MhrCorrupt
+from workers.engines.bodies.mhr.evaluation import BodyModelsMhr
+from workers.engines.bodies.mhr.layout import JOINTS, VERTICES, reset_pose
+from workers.engines.bodies.mhr.rig import build_rig
+from workers.engines.bodies.rig import pose_rig, skin_rig
 
-
-class Holder(torch.nn.Module):
-    """A module that holds values and does nothing."""
-
-    def __init__(self, modules: dict[str, Any], **values: Any) -> None:
-        super().__init__()
-        for name, module in modules.items():
-            setattr(self, name, module)
-        for name, value in values.items():
-            if isinstance(value, np.ndarray):
-                self.register_buffer(name, torch.from_numpy(value))
-            else:
-                setattr(self, name, value)
-
-    def forward(self) -> int:
-        return 0
+# what MHR is published as, and what torch writes no other way
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
 
 def make_transform(random: np.random.Generator) -> np.ndarray:
@@ -71,16 +57,6 @@ def make_skinning(random: np.random.Generator, vertices: int) -> tuple[Holder, n
     return skinning, dense
 
 
-def write_correctives(folder: Path, vertices: int) -> None:
-    """Pose correctives that move nothing."""
-    np.savez(
-        folder / "corrective_activation.npz",
-        **{"0.sparse_indices": np.zeros((2, 1), np.int64), "0.sparse_weight": np.zeros(1, np.float32)},
-    )
-    blend = np.zeros((1, vertices, 3), np.float32)
-    np.savez(folder / "corrective_blendshapes_lod1.npz", corrective_blendshapes=blend)
-
-
 def write_model(folder: Path, vertices: int = VERTICES) -> dict[str, np.ndarray]:
     """Assets of a made-up MHR; gives its tables. Units in the file are centimetres, as in MHR."""
     random = np.random.default_rng(11)
@@ -97,20 +73,8 @@ def write_model(folder: Path, vertices: int = VERTICES) -> dict[str, np.ndarray]
         joint_prerotations=before.as_quat().astype(np.float32),
     )
     base = random.normal(0, 50, (vertices, 3)).astype(np.float32)
-    shapes = Holder({}, base_shape=base, shape_vectors=np.zeros((45, vertices, 3), np.float32))
     faces = (np.arange(36874)[:, None] % (vertices - 2) + [0, 1, 2]).astype(np.int64)
-    character = Holder(
-        {
-            "skeleton": skeleton,
-            "linear_blend_skinning": skinning,
-            "blend_shape": shapes,
-            "parameter_transform": Holder({}, parameter_transform=transform),
-            "mesh": Holder({}, faces=faces),
-        }
-    )
-    expressions = Holder({}, shape_vectors=np.zeros((72, vertices, 3), np.float32))
-    model = Holder({"character_torch": character, "face_expressions_model": expressions})
-    torch.jit.script(model).save(str(folder / "mhr_model.pt"))
+    save_model(folder, skeleton, skinning, transform, base, faces)
     write_correctives(folder, vertices)
     return {
         "parents": parents,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workers.engines.concepts.images.picodet import Detection
-from workers.engines.concepts.tracking.association import match_detections, measure_margins
+from workers.engines.concepts.tracking.association import match_detections, measure_margins, measure_merged
 from workers.engines.concepts.tracking.config import AssociationConfig
 from workers.engines.concepts.tracking.state import Track
 from workers.engines.concepts.tracking.track_update import start_track
@@ -55,3 +55,34 @@ def test_other_classes_and_prompts_do_not_compete() -> None:
 
 def test_objects_that_a_user_named_have_no_margin() -> None:
     assert measure([track(1, LEFT, label=None)], LEFT) == [None]
+
+
+def measure_division(tracks: list[Track], *boxes: Box, label: str = "person") -> list[float | None]:
+    detections = [Detection(label, 0.9, box) for box in boxes]
+    return measure_merged(tracks, detections, CLASSES, AssociationConfig())
+
+
+BOTH, ITS_LEFT, ITS_RIGHT = (10, 10, 30, 40), (10, 10, 20, 40), (18, 10, 30, 40)
+
+
+def test_one_mask_over_two_is_divided_by_their_detections() -> None:
+    """Of its 20 columns, 8 are the left one's alone and 10 the right one's."""
+    assert measure_division([track(1, BOTH)], ITS_LEFT, ITS_RIGHT) == [pytest.approx(0.4)]
+
+
+def test_one_detection_of_all_or_of_a_part_divides_nothing() -> None:
+    assert measure_division([track(1, BOTH)], BOTH) == [0] == measure_division([track(1, BOTH)], ITS_LEFT)
+    assert measure_division([track(1, BOTH)], BOTH, ITS_LEFT) == [0] == measure_division([track(1, BOTH)])
+
+
+def test_a_detection_of_all_of_it_and_more_divides_nothing() -> None:
+    assert measure_division([track(1, BOTH)], (10, 10, 27, 40), (10, 10, 30, 56)) == [0]
+
+
+def test_someone_beside_a_mask_does_not_divide_it() -> None:
+    assert measure_division([track(1, LEFT), track(2, BETWEEN)], LEFT, (19, 10, 40, 40))[0] == 0
+
+
+def test_other_classes_and_objects_that_a_user_named_are_not_divided() -> None:
+    assert measure_division([track(1, BOTH)], ITS_LEFT, ITS_RIGHT, label="car") == [0]
+    assert measure_division([track(1, BOTH, label=None)], ITS_LEFT, ITS_RIGHT) == [None]

@@ -9,6 +9,7 @@ clip; a worker would climb with every clip.
 import gc
 import math
 from collections import UserDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,19 +48,30 @@ class HostMasks(UserDict[int, Any]):
     It is read and changed as the dictionary of upstream that it replaces; `nbytes` are those of the bits.
     """
 
+    def __init__(self, masks: Mapping[int, Any]) -> None:
+        self.nbytes = 0
+        super().__init__(masks)
+
     def __getitem__(self, number: int) -> Any:
         return self.data[number].unpack()
 
     def __setitem__(self, number: int, mask: Any) -> None:
-        self.data[number] = _PackedMask.pack(mask)
+        self._forget(number)
+        packed = self.data[number] = _PackedMask.pack(mask)
+        self.nbytes += packed.bits.nbytes
+
+    def __delitem__(self, number: int) -> None:
+        self._forget(number)
+        del self.data[number]
 
     def copy(self) -> dict[int, Any]:  # type: ignore[override]
         """The masks themselves, which upstream changes and stores anew."""
         return dict(self)
 
-    @property
-    def nbytes(self) -> int:
-        return sum(packed.bits.nbytes for packed in self.data.values())
+    def _forget(self, number: int) -> None:
+        # counted as they come: the sum is asked for at every frame of a clip
+        if number in self.data:
+            self.nbytes -= self.data[number].bits.nbytes
 
 
 def offload_masks(predictor: Any, session: str, place: int) -> None:

@@ -1,4 +1,4 @@
-"""How likely one tracklet goes on with the object of another, by appearance, motion and absence.
+"""How likely one stretch of a track goes on with the object of another, by appearance, motion and absence.
 
 Model: the natural logarithm of the ratio of two likelihoods, that of one object to that of two, as in the
 minimum-cost flow of Zhang et al. 2008. Velocities forget themselves with time, so that the place to expect
@@ -6,14 +6,14 @@ after a gap, and its uncertainty, are those of an Ornstein-Uhlenbeck process. Al
 object's box and all times seconds: the answer depends on neither the frame rate nor the size of the image.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.datasets.gates.track_metrics import TrackStats
-from workers.datasets.gates.tracklets import Tracklet
+from workers.engines.protocols import Box
 
 # mean and deviation of ln(1 - similarity) of one object and of two, from stretches of a second that are 1 to
 # 5 s apart: the same is -2.5 to -2.9 in the first 20 s of a yard and a bedroom, a tenth of it far out where
@@ -47,9 +47,28 @@ COURSE, LEAST_OBSERVATIONS = 1.0, 3
 Vector = NDArray[np.float64]
 
 
+class Moment(NamedTuple):
+    """An object in one frame: seconds, the centre and the diagonal of its box (pixels).
+
+    `on_border` is whether the border of the image cuts it.
+    """
+
+    time: float
+    x: float
+    y: float
+    size: float
+    on_border: bool
+
+    @classmethod
+    def of_box(cls, time: float, box: Box, on_border: bool) -> "Moment":
+        """An object in a box (xyxy, pixels) at a time in seconds."""
+        x0, y0, x1, y1 = (float(value) for value in box)
+        return cls(time, (x0 + x1) / 2, (y0 + y1) / 2, float(np.hypot(x1 - x0, y1 - y0)), bool(on_border))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class End:
-    """The first or last moment of a tracklet: seconds, centre (pixels) and velocity (pixels per second).
+    """The first or last moment of a stretch: seconds, centre (pixels) and velocity (pixels per second).
 
     `size` is the diagonal of its box (pixels, median near the end), `on_border` whether the image cuts it.
     """
@@ -61,37 +80,35 @@ class End:
     on_border: bool
 
 
-def describe_end(item: Tracklet, stats: TrackStats, times: Sequence[float], *, last: bool) -> End:
-    """The last or the first moment of a tracklet of a track with these statistics."""
-    place = item.places[-1] if last else item.places[0]
-    moment = times[stats.frames[place]]
-    near = [other for other in item.places if abs(times[stats.frames[other]] - moment) <= COURSE]
-    seconds = np.array([times[stats.frames[other]] - moment for other in near])
-    boxes = np.array([stats.boxes[other] for other in near], np.float64)
-    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+def describe_end(moments: Sequence[Moment], *, last: bool) -> End:
+    """The last or the first of some moments in order of time, with what the second beside it says."""
+    end = moments[-1] if last else moments[0]
+    near = [item for item in moments if abs(item.time - end.time) <= COURSE]
     velocity = np.zeros(2)
     if len(near) >= LEAST_OBSERVATIONS:
+        seconds = np.array([item.time - end.time for item in near])
+        centers = np.array([(item.x, item.y) for item in near])
         velocity = np.polynomial.polynomial.polyfit(seconds, centers, 1)[1]
     return End(
-        time=moment,
-        center=centers[near.index(place)],
+        time=end.time,
+        center=np.array([end.x, end.y]),
         velocity=velocity,
-        size=float(np.median(np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1))),
-        on_border=stats.contacts[place] > 0,
+        size=float(np.median([item.size for item in near])),
+        on_border=end.on_border,
     )
 
 
-def measure_odds(one: Tracklet, two: Tracklet, before: End, after: End, *, is_own: bool) -> float | None:
-    """The logarithm of the odds that the second tracklet goes on with the object of the first.
+def measure_odds(before: End, after: End, similarity: float, *, is_own: bool) -> float | None:
+    """The logarithm of the odds that a stretch which begins with `after` shows the object of an earlier one.
 
-    `before` is the end of the first, `after` the beginning of the second, `is_own` whether the engine went on
-    from one to the other. None where they overlap in time, are too far apart, or show nothing to compare.
+    `before` is the end of the earlier one, `similarity` (0..1) that of their colours, `is_own` whether the
+    engine went on from one to the other. None where they overlap in time or are too far apart.
     """
     absence = after.time - before.time
-    if not 0 < absence <= LONGEST_ABSENCE or one.colors is None or two.colors is None:
+    if not 0 < absence <= LONGEST_ABSENCE:
         return None
     return (
-        compare_appearance(one.measure_similarity(two))
+        compare_appearance(similarity)
         + compare_motion(before, after)
         - absence / FORGOTTEN
         + OWN * is_own
@@ -124,29 +141,6 @@ def compare_motion(before: End, after: End) -> float:
     off = (after.center - before.center) / size - (old + new) * PERSISTENCE * middle
     reach = PLACE**2 + 2 * (SPEED * PERSISTENCE) ** 2 * (absence / PERSISTENCE - 2 * middle)
     return turn + _log_density(off, reach) + float(np.log(AREA))
-
-
-def measure_links(
-    tracklets: Sequence[Tracklet], stats: Mapping[int, TrackStats], times: Sequence[float]
-) -> dict[tuple[int, int], float]:
-    """The logarithm of the odds of each pair of tracklets of one concept, by their places, earlier first.
-
-    `tracklets` are in order of tracks and of time.
-    """
-    ends, begins = (
-        [describe_end(item, stats[item.track], times, last=last) for item in tracklets]
-        for last in (True, False)
-    )
-    links = {}
-    for one, old in enumerate(tracklets):
-        for two, new in enumerate(tracklets):
-            if stats[old.track].prompt != stats[new.track].prompt:
-                continue
-            is_own = old.track == new.track and two == one + 1
-            odds = measure_odds(old, new, ends[one], begins[two], is_own=is_own)
-            if odds is not None:
-                links[one, two] = odds
-    return links
 
 
 def _log_density(off: Vector, variance: float) -> float:

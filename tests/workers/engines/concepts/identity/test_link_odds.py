@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workers.datasets.gates.link_odds import End, compare_appearance, compare_motion
+from workers.engines.concepts.identity.link_odds import End, compare_appearance, compare_motion
 
 
 def end(time: float, x: float, speed: float, scale: float = 1.0) -> End:
