@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scripts.training.image_features import FEATURES, ImageFeatures
+
 # Channels from half the crop's resolution down, halving it each time.
 WIDTHS = (32, 64, 128, 192)
 # Blocks of attention between the pixels of a crop an eighth as wide, their heads, and that crop's side.
@@ -58,8 +60,17 @@ class Attention(nn.Module):
 class PriorNetwork(nn.Module):
     """Front and back depths, relative to the object's size, log scales of their errors, and scores."""
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, image: ImageFeatures | None = None) -> None:
         super().__init__()
+        self.image = image
+        if image is not None:
+            # they begin at nothing, so that a trained network stays what it is
+            pairs = zip(FEATURES, widths, strict=True)
+            self.seen = nn.ModuleList(nn.Conv2d(inner, outer, 1) for inner, outer in pairs)
+            self.recognised = nn.Linear(FEATURES[-1], widths[-1])
+            for module in (*self.seen, self.recognised):
+                nn.init.zeros_(module.weight)
+                nn.init.zeros_(module.bias)
         channels = CHANNELS + 2 + len(BOXES)
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), _convolve(4 * channels, widths[0]))
         pairs = list(pairwise(widths))
@@ -86,13 +97,17 @@ class PriorNetwork(nn.Module):
         factors (N, K) by which the object is deeper than that: what differs from pixel to pixel is averaged
         away, and with it some of the depth.
         """
+        image = None if self.image is None else self.image(crop)
         features = self.stem(_add_geometry(crop, tangent))
-        skipped = [features]
-        for stage in self.down:
-            features = stage(features)
+        skipped = []
+        for number, stage in enumerate((*self.down, self.middle)):
+            if image is not None:
+                features = features + self.seen[number](image[number])
             skipped.append(features)
-        features = self.middle(features)
+            features = stage(features)
         whole = self.pooled(features.mean(dim=(2, 3)))
+        if image is not None:
+            whole = whole + self.recognised(image[-1].mean(dim=(2, 3)))
         features = features + whole[:, :, None, None]
         seen = [whole]
         for stage, skip in zip(reversed(self.up), reversed(skipped[:-1]), strict=True):

@@ -1,6 +1,7 @@
 """Trains the shape prior on rendered samples, on the CPU.
 
-    build/convert/bin/python -m scripts.training.train_prior --data build/prior --steps 7200
+    build/convert/bin/python -m scripts.training.train_prior --data build/prior --steps 3700 \
+      --classifier models/pplcnetv2_imagenet.onnx --depth-share 0
 
 Seeded; the state is saved every 100 steps, and the same command goes on where it was stopped. Prints a line
 of Markdown every 100 steps: the mean absolute error of front and back, in shares of the object's size.
@@ -10,6 +11,7 @@ import argparse
 import math
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from scripts.training.batches import iterate_batches
-from scripts.training.prior_network import PriorNetwork
+from scripts.training.batches import DEPTH_SHARE, iterate_batches
+from scripts.training.image_features import load_classifier
+from scripts.training.prior_network import WIDTHS, PriorNetwork
 
 BATCH, RATE, DECAY, WARM_UP = 16, 1.5e-3, 0.02, 300
 # The rate from weights that are trained already, and batches that determine its norms.
 WARM_RATE, NORM_BATCHES = 6e-4, 12
+# The rate of a classifier's stages, as a share of that of the rest: they are trained already.
+IMAGE_RATE = 0.25
+# Exponent of the expected error by which a sample's likelihood is weighted (beta-NLL, Seitzer et al. 2022):
+# with 0 what is easy learns most. The factor keeps the loss of an error of 0.1 as it was.
+BETA, BETA_FACTOR = 0.5, 10**0.5
 # Weight of differences between neighbours, which carry the surface's slope, and their bound at depth steps.
 SLOPE_WEIGHT, MAX_STEP = 2.0, 0.1
 # Error in sizes of the object by which a pixel's share in the score falls to 1 / e, the score's weight, and
@@ -43,9 +51,9 @@ def compute_loss(
 
     The first two are front and back of the first hypothesis; the last is that of the log of its depth.
 
-    Per hypothesis the negative log likelihood of Laplace errors, and slopes. The first learns from every
-    sample; of the others mostly the one that is nearest, so that they are possibilities and not their mean.
-    The distance of the whole object is no error: one view does not determine it, and no result uses it.
+    Per hypothesis the weighted negative log likelihood of Laplace errors, and slopes. The first learns from
+    every sample; of the others mostly the one that is nearest, so that they are possibilities and not their
+    mean. The distance of the whole object is no error: one view does not determine it, and no result uses it.
     """
     depths, scales, scores, stretches = outputs
     valid = batch["valid"].float()[:, None]
@@ -54,7 +62,8 @@ def compute_loss(
     difference = (depths - target) * valid
     offset = (difference.sum(dim=(3, 4)) / count).mean(dim=2)
     error = (difference - offset[:, :, None, None, None]).abs()
-    likely = error * torch.exp(-scales) + scales + error
+    weight = BETA_FACTOR * torch.exp(BETA * scales).detach()
+    likely = weight * (error * torch.exp(-scales) + scales) + error
     losses = ((likely * valid).sum(dim=(3, 4)) / count).mean(dim=2)
     losses = losses + SLOPE_WEIGHT * _compare_slopes(depths, target, valid)
     absolute = ((error * valid).sum(dim=(3, 4)) / count).detach()
@@ -100,13 +109,21 @@ def schedule(step: int, steps: int) -> float:
 class Trainer:
     """The network, its running average, and the optimiser; resumable."""
 
-    def __init__(self, seed: int, steps: int, widths: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, seed: int, steps: int, widths: tuple[int, ...] = WIDTHS, classifier: Path | None = None
+    ) -> None:
         torch.manual_seed(seed)
-        build = (lambda: PriorNetwork(widths)) if widths else PriorNetwork
-        self.network = build().to(memory_format=torch.channels_last)
-        self.average = build()
-        self.average.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), RATE, weight_decay=DECAY)
+        image = None if classifier is None else load_classifier(classifier)
+        self.network = PriorNetwork(widths, image).to(memory_format=torch.channels_last)
+        self.average = deepcopy(self.network)
+        named = list(self.network.named_parameters())
+        groups = [
+            {"params": [p for name, p in named if name.startswith("image.") is is_image], "share": share}
+            for is_image, share in ((False, 1.0), (True, IMAGE_RATE))
+        ]
+        self.optimizer = torch.optim.AdamW(
+            [group for group in groups if group["params"]], RATE, weight_decay=DECAY
+        )
         self.steps, self.step, self.rate = steps, 0, RATE
 
     def start_from(self, model: Path, batches: Iterator[dict[str, Tensor]]) -> None:
@@ -124,7 +141,7 @@ class Trainer:
         self.step += 1
         self.network.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * schedule(self.step, self.steps)
+            group["lr"] = group["share"] * self.rate * schedule(self.step, self.steps)
         crop = batch["crop"].contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             outputs = self.network(crop, batch["tangent"])
@@ -174,13 +191,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--start", type=Path, help="an ONNX file whose weights to begin with")
+    parser.add_argument("--classifier", type=Path, help="the ONNX file of PP-LCNetV2, to see what it sees")
+    parser.add_argument("--depth-share", type=float, default=DEPTH_SHARE, help="samples with measured depth")
     parser.add_argument("--out", type=Path, default=Path("build/prior.pt"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    trainer = Trainer(options.seed, options.steps)
+    trainer = Trainer(options.seed, options.steps, classifier=options.classifier)
     if options.out.exists():
         trainer.load(options.out)
-    batches = iterate_batches(options.data, BATCH, np.random.default_rng([options.seed, trainer.step]))
+    rng = np.random.default_rng([options.seed, trainer.step])
+    batches = iterate_batches(options.data, BATCH, rng, options.depth_share)
     if options.start and not options.out.exists():
         trainer.start_from(options.start, batches)
     start, losses, errors = time.monotonic(), [], []

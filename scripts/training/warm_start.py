@@ -4,10 +4,10 @@ from pathlib import Path
 
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from scripts.training.prior_network import HEAD, PriorNetwork
+from scripts.training.weight_files import read_weights, take_branch
 
 # Added to the thickness of each possibility before its bound, so that they differ from the mean and from one
 # another at once.
@@ -21,20 +21,19 @@ def load_onnx(network: PriorNetwork, path: Path) -> None:
 
     Heads that it lacks differ a little from its first.
     """
-    model = onnx.load(path)
+    graph = take_branch(onnx.load(path), measured=False).graph
     values = {
-        _strip(tensor.name): torch.from_numpy(numpy_helper.to_array(tensor).copy()).float()
-        for tensor in model.graph.initializer
+        _strip(name): torch.from_numpy(weights.copy()).float()
+        for name, weights in read_weights(graph).items()
     }
     state = network.state_dict()
     modules = dict(network.named_modules())
-    for node in model.graph.node:
+    for node in graph.node:
         path = _find_module(node.name)
         inputs = [values[name] for name in map(_strip, node.input) if name in values]
         if node.op_type == "MatMul" and isinstance(modules.get(path), nn.Linear):
             state[f"{path}.weight"] = inputs[0].T
-        elif node.op_type == "Conv" and path.endswith(".0"):
-            norm = f"{path[:-1]}1"
+        elif node.op_type == "Conv" and isinstance(modules.get(norm := f"{path[:-1]}1"), nn.BatchNorm2d):
             state[f"{path}.weight"], state[f"{norm}.bias"] = inputs
             state[f"{norm}.weight"] = torch.ones_like(inputs[1])
     for name, value in values.items():
@@ -47,7 +46,7 @@ def load_onnx(network: PriorNetwork, path: Path) -> None:
 
 def _strip(name: str) -> str:
     """The name of a weight in the network, from that of an initializer."""
-    return name.removesuffix(".half").removeprefix("network.")
+    return name.removeprefix("network.")
 
 
 def _find_module(node: str) -> str:
