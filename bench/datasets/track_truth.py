@@ -2,7 +2,7 @@
 
     python -m bench run datasets.track_truth --videos FOLDER [--names vtest,vtest_last] [--rates 10,6]
 
-"chains" are the ids of chains of masks: the tracker is not told the times of frames, and so compares nobody
+"chains" are the ids of chains of masks: the tracker does not know the times of frames, and so compares nobody
 over time. "ids" are those of `track` jobs, "certain" the same without what is flagged `identity_uncertain`.
 The videos are those of `datasets.real_truth`, at their own size.
 """

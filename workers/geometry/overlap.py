@@ -11,27 +11,31 @@ def mask_iou(a: Mask, b: Mask) -> float:
     return int(np.count_nonzero(a & b)) / union if union else 0.0
 
 
+def box_area(box: Box) -> float:
+    """The area of an xyxy box."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
 def box_iou(a: Box, b: Box) -> float:
     """Intersection over union of two xyxy boxes, in [0, 1]; 0 when they only touch."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    intersection = width * height
-    return intersection / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
+    common = _intersect(a, b)
+    return common / (box_area(a) + box_area(b) - common) if common > 0 else 0.0
 
 
 def share_inside(box: Box, other: Box) -> float:
     """The share of an xyxy box that lies inside another one, in [0, 1]; 0 for an empty one."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return max(0.0, width) * max(0.0, height) / area if area > 0 else 0.0
+    area = box_area(box)
+    return _intersect(box, other) / area if area > 0 else 0.0
 
 
 def box_cover(a: Box, b: Box) -> float:
     """The share of the smaller of two xyxy boxes that lies under the other, in [0, 1]; 0 for an empty one."""
+    smaller = min(box_area(a), box_area(b))
+    return _intersect(a, b) / smaller if smaller > 0 else 0.0
+
+
+def _intersect(a: Box, b: Box) -> float:
+    """The area that two boxes share."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return max(0.0, width) * max(0.0, height) / smaller if smaller > 0 else 0.0
+    return max(0.0, width) * max(0.0, height)

@@ -92,13 +92,25 @@ def skin_vertices(
     positions: Floats,
 ) -> Floats:
     """Posed vertices (V, 3) by linear blend skinning with four joints per vertex."""
+    count, riders = skin_joints.shape
+    starts = np.arange(0, count * riders + 1, riders)
+    shape = (count, len(rest_joints))
+    weights = sparse.csr_array((skin_weights.ravel(), skin_joints.ravel(), starts), shape)
+    return blend_vertices(rest_vertices, rest_joints, weights, global_rotations, positions)
+
+
+def blend_vertices(
+    rest_vertices: Floats,
+    rest_joints: Floats,
+    weights: sparse.csr_array,
+    global_rotations: Floats,
+    positions: Floats,
+) -> Floats:
+    """Posed vertices (V, 3) by linear blend skinning with weights (V, J)."""
     offsets = positions - np.einsum("jab,jb->ja", global_rotations, rest_joints)
     affine = np.concatenate([global_rotations, offsets[:, :, None]], axis=2).reshape(
         len(global_rotations), 12
     )
-    count, riders = skin_joints.shape
-    starts = np.arange(0, count * riders + 1, riders)
-    weights = sparse.csr_array((skin_weights.ravel(), skin_joints.ravel(), starts), (count, len(affine)))
     rows = (weights @ affine).reshape(-1, 3, 4)
     posed: Floats = np.einsum("vab,vb->va", rows[:, :, :3], rest_vertices) + rows[:, :, 3]
     return posed

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from workers.engines.bodies.anny import AnnyModel, RestBody, pose_joints, skin_vertices
+from workers.engines.bodies.anny import AnnyModel, RestBody, blend_vertices, pose_joints, skin_vertices
 from workers.engines.bodies.kinematics import BodyState, Kinematics
 from workers.engines.bodies.rotations import exp_map, from_quaternions, quaternions
 from workers.engines.protocols import Rig
@@ -119,12 +119,7 @@ class _RelaxedMesh:
         posed, coefficients = self._kinematics.pose(state), self._kinematics.coefficients(state.shape)
         rest = self._base + np.tensordot(coefficients, self._directions, 1)
         joints = self._joints + np.tensordot(coefficients, self._joint_directions, 1)
-        turned = posed.global_rotations
-        offsets = posed.joints - (turned @ joints[:, :, None])[:, :, 0]
-        affine = np.concatenate([turned.reshape(-1, 9), offsets], axis=1)
-        blended = self._weights @ affine
-        placed: Floats = np.einsum("vab,vb->va", blended[:, :9].reshape(-1, 3, 3), rest) + blended[:, 9:]
-        return placed
+        return blend_vertices(rest, joints, self._weights, posed.global_rotations, posed.joints)
 
 
 def _bend_rest(model: AnnyModel, rest: RestBody, rotations: Floats) -> Floats:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 SMALL = 1e-6
-# Cosine of the angle under which the antisymmetric part of a matrix no longer tells the axis well.
+# Cosine of the angle under which the antisymmetric part of a matrix no longer gives the axis well.
 HALF_TURN = -0.9
 
 

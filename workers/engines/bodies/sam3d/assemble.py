@@ -17,7 +17,7 @@ from workers.engines.bodies.sam3d.recorded import KEYPOINTS
 from workers.engines.bodies.sam3d.settings import Mode
 from workers.engines.protocols import BodyEstimate, Box
 from workers.geometry.cameras import Camera
-from workers.geometry.overlap import box_cover, box_iou
+from workers.geometry.overlap import box_area, box_cover, box_iou
 
 Floats = NDArray[np.float64]
 # Joints that the mode "full" rotates after it reports their rotations: all below the elbows.
@@ -91,9 +91,15 @@ class Assembler:
             scale_source="prior",
             confidence=agreement,
             reprojection_error=float(np.sqrt(((pixels - placement.pixels) ** 2).sum(axis=1).mean())),
-            flags=(
-                *self._flags(person, points, posed, camera, inside, placement.moved, chosen),
-                *(["occluded"] if _measure_area(asked) < MOSTLY_SEEN * _measure_area(found) else []),
+            flags=self._flags(
+                person,
+                points,
+                posed,
+                camera,
+                inside,
+                placement.moved,
+                chosen,
+                is_hidden=box_area(asked) < MOSTLY_SEEN * box_area(found),
             ),
         )
 
@@ -114,6 +120,8 @@ class Assembler:
         inside: NDArray[np.bool_],
         moved: bool,
         chosen: slice,
+        *,
+        is_hidden: bool,
     ) -> tuple[str, ...]:
         expected = upstream_pixels(points, person.translation, camera, self.mode)
         fresh = np.ones(len(posed.rotations), dtype=np.bool_)
@@ -124,6 +132,7 @@ class Assembler:
             "camera_assumed": camera.source == "assumed",
             "camera_estimated": camera.source == "estimated",
             "truncated": int((~inside).sum()) >= TRUNCATED_KEYPOINTS,
+            "occluded": is_hidden,
             "hands_not_refined": self.mode == "body",
             "hand_only": self.mode == "hands",
             "camera_centre_mended": moved,
@@ -142,10 +151,6 @@ def clip_boxes(pixels: Floats, box: Box, camera: Camera) -> tuple[Box, Box]:
     corners = np.concatenate([pixels.min(axis=0), pixels.max(axis=0), np.asarray(box)]).reshape(4, 2)
     x0, y0, x1, y1, *other = np.clip(corners, 0, [camera.width, camera.height]).ravel().tolist()
     return (x0, y0, x1, y1), (other[0], other[1], other[2], other[3])
-
-
-def _measure_area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def measure_angles(a: Floats, b: Floats) -> Floats:

@@ -9,6 +9,7 @@ from workers.engines.concepts.images.color_names import color_names, color_share
 from workers.engines.concepts.images.config import AttributeConfig
 from workers.engines.concepts.images.picodet import Detection
 from workers.engines.protocols import Box, Mask, Rgb, SegmentedInstance
+from workers.geometry.overlap import box_area
 
 # sort keys of (box, area): the instance that sorts first is the extreme one
 EXTREME_KEYS: dict[Extreme, Callable[[Box, float], float]] = {
@@ -54,8 +55,4 @@ def sort_by_extreme(detections: list[Detection], query: Query) -> list[Detection
     if query.extreme is None:
         return detections
     key = EXTREME_KEYS[query.extreme]
-    return sorted(detections, key=lambda item: key(item.box, _box_area(item.box)))
-
-
-def _box_area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+    return sorted(detections, key=lambda item: key(item.box, box_area(item.box)))

@@ -14,7 +14,7 @@ from workers.engines.concepts.images.config import DetectionConfig
 from workers.engines.protocols import Box, Rgb
 from workers.engines.weights import open_session
 from workers.geometry.boxes import clip_box
-from workers.geometry.overlap import box_iou
+from workers.geometry.overlap import box_iou, share_inside
 
 WEIGHTS = "picodet_coco.onnx"
 # side in pixels of the square that the network reads, and ImageNet's mean and deviation, on which it was
@@ -111,16 +111,8 @@ def suppress_duplicates(detections: list[Detection], config: DetectionConfig) ->
         rivals = (other for other in kept if other.label == item.label)
         if not any(
             box_iou(other.box, item.box) > config.duplicate_iou
-            or _contained_share(item.box, other.box) > config.contained_share
+            or share_inside(item.box, other.box) > config.contained_share
             for other in rivals
         ):
             kept.append(item)
     return kept
-
-
-def _contained_share(box: Box, other: Box) -> float:
-    """The share of a box's area inside another."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return max(width, 0.0) * max(height, 0.0) / area
