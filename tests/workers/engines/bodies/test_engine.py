@@ -153,6 +153,17 @@ def test_converted_models_on_a_known_image(astronaut: np.ndarray) -> None:
     assert np.abs(pose.world[[0, 11, 12]] - KNOWN_WORLD).max() < 1e-3
 
 
+def test_landmarks_are_the_same_whether_the_foreground_is_read(astronaut: np.ndarray) -> None:
+    poses = BlazePose(threads=1)
+    with_it = poses.estimate_pose(astronaut, BOX)
+    without = poses.estimate_pose(astronaut, BOX, foreground=False)
+    for name in ("pixels", "confidence", "world", "hip", "top", "score"):
+        assert np.array_equal(getattr(with_it, name), getattr(without, name))
+    assert with_it.mask(512, 512)[256, 220]
+    with pytest.raises(ValueError, match="foreground"):
+        without.mask(512, 512)
+
+
 def test_turned_region_finds_a_turned_person(astronaut: np.ndarray) -> None:
     """The detector aligns a person who lies on the side."""
     poses = BlazePose(threads=1)
