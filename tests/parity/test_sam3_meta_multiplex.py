@@ -1,9 +1,8 @@
-"""Our adapter of videos against Meta's own SAM 3.1, with RANDOM weights: what is asked and answered, not quality.
+"""Our adapter of videos against Meta's own SAM 3.1, with RANDOM weights: what is asked and answered.
 
-It runs by hand (two minutes and 6 GB), with a checkout of facebookresearch/sam3 before its package on the path.
+It runs by hand (five minutes), with a checkout of facebookresearch/sam3 before Meta's package on the path.
 """
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,10 @@ pytest.importorskip("torch", reason="SAM 3 needs the extra 'sam3': torch is not 
 # before transformers, which imports torchvision
 pytest.importorskip("tests.parity.meta_kernels")
 
-import torch
+pytest.importorskip("tests.parity.sam3_meta_detector")
+pytest.importorskip("sam3.model.multiplex_utils", reason="Meta's package on PyPI has no SAM 3.1")
 
-_found = importlib.util.find_spec("sam3")
-_folders = [] if _found is None else _found.submodule_search_locations or []
-if not any((Path(folder) / "model" / "sam3_multiplex_tracking.py").is_file() for folder in _folders):
-    pytest.skip("SAM 3.1 is in Meta's repository alone, not in its package on PyPI", allow_module_level=True)
+import torch
 
 from tests.parity.sam3_meta_multiplex import build_multiplex, multiplex_on_cpu
 from tests.parity.sam3_tiny import draw_image

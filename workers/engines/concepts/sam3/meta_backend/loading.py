@@ -105,7 +105,7 @@ class MetaModels:
 
 
 def _let_sessions_start(model: Any) -> None:
-    """Drop `offload_state_to_cpu`, which newer predictors hand to a model of SAM 3.1 that does not take it."""
+    """Drop `offload_state_to_cpu`, which the predictor hands to SAM 3.1's model, which does not take it."""
     start, option = model.init_state, "offload_state_to_cpu"
     if option not in inspect.signature(start).parameters:
         model.init_state = lambda **asked: start(**{key: asked[key] for key in asked if key != option})
