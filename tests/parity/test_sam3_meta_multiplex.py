@@ -22,7 +22,8 @@ from tests.parity.sam3_tiny import draw_image
 from workers.engines.concepts.sam3.meta_backend.engine import MetaConcepts
 from workers.engines.protocols import TimedPrompt, TrackPrompts, VideoFrame, VisualPrompt
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+# the network has nearly its real size
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1800)]
 
 FRAMES = 3
 
