@@ -130,11 +130,11 @@ def _count_run_nodes(model: bytes, folder: Path) -> int:
 
 
 def test_an_output_that_the_graph_does_not_have_is_an_error() -> None:
-    with pytest.raises(WeightsCorrupt, match="no output 'masks'"):
+    with pytest.raises(WeightsCorrupt, match=r"no output 'masks'"):
         open_session("blazepose_landmark_full.onnx", outputs=["masks"])
 
 
 @pytest.mark.parametrize("model", [b"", b"not a graph", b"\x3a\x05\x0a", b"\xff" * 20])
 def test_bytes_that_are_no_model_keep_no_outputs(model: bytes) -> None:
-    with pytest.raises(ValueError, match="ONNX model|protocol buffer"):
+    with pytest.raises(ValueError, match=r"ONNX model|protocol buffer"):
         keep_outputs(model, ["landmarks"])
