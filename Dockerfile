@@ -97,7 +97,7 @@ COPY docker/sam3.txt /src/sam3.txt
 RUN pip install -r /src/sam3.txt
 # Meta's own package, the second backend (MAQUETTE_SAM3_BACKEND=meta), at the commit that meta_backend/loading.py names.
 # It pins numpy < 2, which its code does not need.
-ARG SAM3_COMMIT=bfbed072a07a6a52c8d5fdc75a7a186251a835b1
+ARG SAM3_COMMIT=96914d2425f90a64f45ca977c2b5165418099543
 RUN pip install --no-deps --no-build-isolation \
     "sam3 @ git+https://github.com/facebookresearch/sam3@${SAM3_COMMIT}"
 

@@ -141,7 +141,7 @@ SAM3_PATH := $(CURDIR):$(CURDIR)/clients/python:$(CURDIR)/$(SITE)
 
 # Meta's own code in a process of its own, since it brings torchvision, which changes what transformers imports
 test-sam3: dev $(SAM3_STAMP)
-	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/parity -k sam3_
+	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest -n 2 --dist loadfile tests/parity -k sam3_
 	OMP_NUM_THREADS=1 PYTHONPATH=$(SAM3_PATH) $(SAM3)/bin/python -m pytest tests/scripts/training/test_train_prior.py \
 		tests/workers/engines/bodies/mhr/test_evaluation.py tests/workers/engines/bodies/mhr/test_arrays.py \
 		tests/parity/test_sam3d_body_service.py

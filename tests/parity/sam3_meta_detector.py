@@ -1,7 +1,7 @@
 """Meta's detector at tiny size, of the parts that Meta's builder makes it of.
 
 It runs with the package that Meta has on PyPI (SAM 3) and with a checkout of facebookresearch/sam3 at
-`meta_loading.COMMIT` (SAM 3.1), each with timm, iopath, einops and torchvision.
+`loading.COMMIT` of our backend (SAM 3.1), each with timm, iopath, einops and torchvision.
 """
 
 import importlib

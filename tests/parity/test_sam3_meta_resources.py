@@ -93,6 +93,11 @@ def test_holes_are_filled_on_images(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.mask[40, 20] and (found.mask ^ seen(IMAGE, "red")).sum() == 0
 
 
+def start_sam31(resource_path: Any, offload_video_to_cpu: bool = False) -> dict[str, Any]:
+    """A session's state by the model of SAM 3.1, which cannot offload it."""
+    return {"frames": resource_path, "offload_video": offload_video_to_cpu}
+
+
 class FakeBuilder(ModuleType):
     """`sam3.model_builder`, whose image builder knows the device "cuda" alone."""
 
@@ -121,7 +126,9 @@ class FakeBuilder(ModuleType):
 
     def build_sam3_multiplex_video_predictor(self, *, checkpoint_path: Any, **options: Any) -> Any:
         self.options.append(options)
-        return self.build_sam3_video_predictor(checkpoint_path=checkpoint_path)
+        predictor = self.build_sam3_video_predictor(checkpoint_path=checkpoint_path)
+        predictor.model.init_state = start_sam31
+        return predictor
 
 
 def install_builder(builder: FakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +206,16 @@ def test_how_to_compute_reaches_the_builders_of_upstream(monkeypatch: pytest.Mon
     (image, video) = plain.options
     assert image["compile"] is video["compile"] is video["use_fa3"] is False
     assert (concepts.info.settings["attention"], concepts.info.settings["compile"]) == ("sdpa", "off")
+
+
+def test_sessions_of_sam31_start_although_its_predictor_asks_for_more_than_its_model_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As upstream's predictor calls its model; its own code: `test_sam3_meta_multiplex.py`."""
+    install_builder(FakeBuilder(), monkeypatch)
+    model = MetaModels(MetaSettings(multiplex="m.pt", flash_attention=False), "cuda").predictor.model
+    state = model.init_state(resource_path=[1], offload_video_to_cpu=True, offload_state_to_cpu=False)
+    assert state == {"frames": [1], "offload_video": True}
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -161,7 +161,7 @@ class DefaultBodies:
         if not np.isfinite(box).all() or min(sides) < MIN_BOX_SIDE or max(sides) < MIN_BOX_LENGTH:
             return None
         alone = grey_out_others(image, index, boxes, masks)
-        pose = self._poses.estimate_pose(alone, box)
+        pose = self._poses.estimate_pose(alone, box, foreground=masks is None)
         if pose.score < DETECTION_SCORE:
             return None
         hands = self._hands.read_hands(alone, pose)

@@ -7,6 +7,7 @@ models can be built part by part, as a test does, but not by them.
 import hashlib
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from workers.engines.concepts.sam3.meta_backend.image_weights import SAM3, SAM31
 from workers.engines.concepts.sam3.settings import CHECKPOINT_VARIABLE, MULTIPLEX_VARIABLE, MetaSettings
 from workers.engines.gpu_support import GpuUnusable, check_gpu
 
-COMMIT = "bfbed072a07a6a52c8d5fdc75a7a186251a835b1"
+COMMIT = "96914d2425f90a64f45ca977c2b5165418099543"
 
 
 class MetaPackageMissing(Sam3Unavailable):
@@ -84,13 +85,15 @@ class MetaModels:
                 predictor.model.compile_model = settings.compile
                 return predictor
             use_flash_attention = settings.resolve_flash_attention()
-            return builder.build_sam3_multiplex_video_predictor(
+            predictor = builder.build_sam3_multiplex_video_predictor(
                 checkpoint_path=settings.multiplex,
                 max_num_objects=settings.max_objects,
                 use_fa3=use_flash_attention,
                 use_rope_real=use_flash_attention,
                 compile=settings.compile,
             )
+            _let_sessions_start(predictor.model)
+            return predictor
 
     def on_device(self) -> AbstractContextManager[Any]:
         """The context in which what Meta's code puts on "cuda" is on our device."""
@@ -99,6 +102,13 @@ class MetaModels:
     def build(self) -> None:
         """Build everything now, so that a broken checkpoint ends the start and not a user's job."""
         _ = self.processor, self.predictor
+
+
+def _let_sessions_start(model: Any) -> None:
+    """Drop `offload_state_to_cpu`, which the predictor hands to SAM 3.1's model, which does not take it."""
+    start, option = model.init_state, "offload_state_to_cpu"
+    if option not in inspect.signature(start).parameters:
+        model.init_state = lambda **asked: start(**{key: asked[key] for key in asked if key != option})
 
 
 def find_models(settings: MetaSettings) -> MetaModels:
