@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from maquette import Maquette
 
 from service.embedded import Stack
@@ -18,6 +19,10 @@ from storage.ledger import Database
 from tests.support.paths import TESTS
 from tests.support.postgres import running_postgres
 from tests.support.stacks import running_stack
+
+# a slow machine is no failure: Hypothesis would end examples of over 200 ms
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 # folders whose tests start stacks, kill processes, need large engines or run whole jobs: `make check` leaves
 # them out, and single files that are marked `slow`

@@ -1,6 +1,6 @@
 """Whether the gates decide alike at 30, 15 and 6 frames per second.
 
-    python -m bench run datasets.gate_rates [--clips 16] [--video FILE --text person,bed]
+    python -m bench run datasets.gate_rates [--clips 16] [--video FILE --text person,bed --rate 10 --size 512]
 
 Exact tracks of rendered clips, and with `--video` those that the default engine finds in a file at its own
 rate: the same masks, of which every frame, every second and every fifth are scored.
@@ -26,9 +26,9 @@ from workers.engines.protocols import TrackPrompts, VideoFrame
 from workers.engines.registry import load_engines
 from workers.geometry.boxes import bounding_box
 
-RATE, STEPS = 30, (1, 2, 5)
+RATE, STEPS = 30.0, (1, 2, 5)
 COLUMNS = {
-    "tracks of": "", "frames per second": ".0f", "tracks": "d", "kept": "d", "decided as at 30": "d",
+    "tracks of": "", "frames per second": ".0f", "tracks": "d", "kept": "d", "decided alike": "d",
     "rejected by": "",
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def render_clips(count: int) -> Iterator[tuple[list[Rgb], list[Tracks]]]:
         yield list(clip.frames), tracks
 
 
-def track_video(path: Path, phrases: Sequence[str]) -> tuple[list[Rgb], list[Tracks]]:
+def track_video(path: Path, phrases: Sequence[str], side: int) -> tuple[list[Rgb], list[Tracks]]:
     """The frames of a video at the size of datasets, and the default engine's tracks."""
     prompts = TrackPrompts(tuple(phrases), (None,) * len(phrases))
     tracker = load_engines("default").concepts().tracker(prompts)
@@ -65,7 +65,7 @@ def track_video(path: Path, phrases: Sequence[str]) -> tuple[list[Rgb], list[Tra
             height, width = frame.pixels.shape[:2]
             seen = resize_area(frame.pixels, fit_size(width, height, TRACK_SIZE))
             results += tracker.step(VideoFrame(index, frame.pts, seen))
-            images.append(resize_area(frame.pixels, fit_size(width, height, DatasetSettings().size)))
+            images.append(resize_area(frame.pixels, fit_size(width, height, side)))
     results += tracker.finish()
     size = images[0].shape[1], images[0].shape[0]
     tracks: list[Tracks] = []
@@ -81,24 +81,26 @@ def track_video(path: Path, phrases: Sequence[str]) -> tuple[list[Rgb], list[Tra
     return images, tracks
 
 
-def decide(images: Sequence[Rgb], tracks: Sequence[Tracks], step: int) -> dict[int, set[str]]:
-    """The gates that each track fails when every `step`-th frame is scored."""
+def decide(images: Sequence[Rgb], tracks: Sequence[Tracks], step: int, rate: float) -> dict[int, set[str]]:
+    """The gates that each track fails when every `step`-th frame of so many per second is scored."""
     metrics = TrackMetrics()
     chosen = range(0, len(images), step)
     for number, index in enumerate(chosen):
         metrics.add(number, images[index], tracks[index])
-    times = [index / RATE for index in chosen]
+    times = [index / rate for index in chosen]
     scored = score_tracks("clip", metrics.stats, images[0].shape[0] * images[0].shape[1], times)
     return {
         track: {row.gate for row in DEFAULT.decide(rows) if not row.passed} for track, rows in scored.items()
     }
 
 
-def add_rows(table: Table, name: str, clips: Sequence[tuple[Sequence[Rgb], Sequence[Tracks]]]) -> None:
+def add_rows(
+    table: Table, name: str, clips: Sequence[tuple[Sequence[Rgb], Sequence[Tracks]]], rate: float
+) -> None:
     """Add a row per frame rate."""
     first: list[dict[int, set[str]]] = []
     for step in STEPS:
-        decided = [decide(images, tracks, step) for images, tracks in clips]
+        decided = [decide(images, tracks, step, rate) for images, tracks in clips]
         first = first or decided
         failed = Counter(gate for own in decided for gates in own.values() for gate in gates)
         tracks = [(number, track) for number, own in enumerate(decided) for track in own]
@@ -108,18 +110,21 @@ def add_rows(table: Table, name: str, clips: Sequence[tuple[Sequence[Rgb], Seque
         )
         kept = sum(not decided[number][track] for number, track in tracks)
         reasons = ", ".join(f"{count} {gate}" for gate, count in sorted(failed.items()))
-        table.add(name, RATE / step, len(tracks), kept, alike, reasons or "–")
+        table.add(name, rate / step, len(tracks), kept, alike, reasons or "–")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=16, help="rendered clips")
-    parser.add_argument("--video", type=Path, help="a file of 30 frames per second")
+    parser.add_argument("--video", type=Path, help="a file of constant rate")
+    parser.add_argument("--rate", type=float, default=RATE, help="its frames per second")
+    parser.add_argument("--size", type=int, default=DatasetSettings().size, help="pixels of its longer side")
     parser.add_argument("--text", default="person", help="phrases for the video, joined by commas")
 
 
 def run(options: argparse.Namespace, report: Report) -> None:
     table = report.table("Tracks that pass", COLUMNS)
-    add_rows(table, "rendered clips, exact masks", list(render_clips(options.clips)))
+    if options.clips:
+        add_rows(table, "rendered clips, exact masks", list(render_clips(options.clips)), RATE)
     if options.video is not None:
-        clip = track_video(options.video, options.text.split(","))
-        add_rows(table, "a video, default engine", [clip])
+        clip = track_video(options.video, options.text.split(","), options.size)
+        add_rows(table, "a video, default engine", [clip], options.rate)

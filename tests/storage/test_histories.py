@@ -31,7 +31,6 @@ def run(open_world: Callable[[], World], histories: int) -> None:
     chosen = settings(
         max_examples=WANTED or histories,
         stateful_step_count=40,
-        deadline=None,
         database=None,
         derandomize=not WANTED,
         suppress_health_check=list(HealthCheck),

@@ -250,7 +250,7 @@ def test_epochs_differ_and_can_be_repeated(data: Dataset) -> None:
     assert [(sample["clip"], sample["frame"]) for sample in stream] == orders[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.bool_, st.tuples(st.integers(1, 60), st.integers(1, 60))))
 def test_masks_are_painted_as_they_were(mask: Any) -> None:
     out = np.zeros_like(mask)

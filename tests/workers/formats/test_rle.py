@@ -24,7 +24,7 @@ def blob(height=120, width=160):
     return ((x - 80) / 60) ** 2 + ((y - 60) / 40) ** 2 < 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.booleans()))
 def test_round_trip_and_pycocotools_agree(mask):
     rle = encode_mask(mask)

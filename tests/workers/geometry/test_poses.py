@@ -31,7 +31,7 @@ def test_scale_then_rotate_then_translate():
     np.testing.assert_allclose(quarter_about_z.matrix() @ [1, 0, 0, 1], [10, 2, 0, 1], atol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_inverse_and_compose(one, two):
     a, b = random_pose(one), random_pose(two)

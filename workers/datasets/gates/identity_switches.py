@@ -89,8 +89,7 @@ def _find_sudden_change(path: TrackPath) -> float | None:
     """The first moment on whose two sides the appearance differs, and is steady on either side."""
     for index in range(LEAST_OBSERVATIONS, len(path.seconds) - LEAST_OBSERVATIONS + 1):
         moment = float(path.seconds[index])
-        last_before = float(path.seconds[index - 1])
-        old = slice(path.window(last_before - WINDOW, moment).start, index)
+        old = path.window_before(moment, WINDOW)
         new = slice(index, path.window(moment, moment + WINDOW).stop)
         if not (_is_enough(path, old) and _is_enough(path, new)):
             continue
@@ -134,12 +133,16 @@ def _meet(own: TrackPath, other: TrackPath) -> Iterator[tuple[float, float]]:
 
 def _has_taken_over(own: TrackPath, other: TrackPath, begin: float, end: float) -> bool:
     """Whether after a meeting a track appears as the other did before, or goes where the other was going."""
-    old, new = own.window(begin - WINDOW, begin), own.window(end + 1e-9, end + WINDOW)
-    others = other.window(begin - WINDOW, begin)
-    if min(count_entries(window) for window in (old, new, others)) < LEAST_OBSERVATIONS:
+    old, new = own.window_before(begin, WINDOW), own.window(end + 1e-9, end + WINDOW)
+    others = other.window_before(begin, WINDOW)
+    windows = (own, old), (own, new), (other, others)
+    if not all(_is_enough(path, window) for path, window in windows):
         return False
     now = own.average_appearance(new)
-    stayed = histogram_similarity(own.average_appearance(old), now)
+    # a mask that leaks just before a meeting does not make its object another one: any earlier time counts
+    stayed = max(
+        histogram_similarity(own.average_appearance(window), now) for window in _list_windows(own, begin)
+    )
     taken = histogram_similarity(other.average_appearance(others), now)
     if taken - stayed >= TAKEN:
         return True
@@ -152,6 +155,14 @@ def _has_taken_over(own: TrackPath, other: TrackPath, begin: float, end: float) 
     own_course, others_course = own.predict(old, moment), other.predict(others, moment)
     off_own, off_other = (float(np.linalg.norm(place - course)) for course in (own_course, others_course))
     return off_own > OFF_COURSE * own.size and off_other < ON_OTHERS_COURSE * off_own
+
+
+def _list_windows(path: TrackPath, moment: float) -> Iterator[slice]:
+    """The windows of a track before a moment, the last one first."""
+    window = path.window_before(moment, WINDOW)
+    while _is_enough(path, window):
+        yield window
+        window = path.window_before(float(path.seconds[window.start]), WINDOW)
 
 
 def _find_swap(one: TrackPath, other: TrackPath) -> float | None:

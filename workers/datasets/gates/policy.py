@@ -63,7 +63,7 @@ class GatePolicy:
 # not measured. With exact masks 36 of 37 rendered tracks pass at 24 frames per second, and 33 of 37 at 12
 # (docs/benchmarks/datasets.md).
 DEFAULT = GatePolicy(
-    "maquette-7",
+    "maquette-8",
     {
         # share of the frames whose times go backwards or stand still, and cannot be repaired: motion in such
         # a clip means nothing

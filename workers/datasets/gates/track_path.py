@@ -50,6 +50,14 @@ class TrackPath:
         first, last = np.searchsorted(self.seconds, (start, stop), side="left")
         return slice(int(first), int(last))
 
+    def window_before(self, moment: float, seconds: float) -> Window:
+        """The observations before a moment, back from the last one of them for so many seconds."""
+        stop = int(np.searchsorted(self.seconds, moment, side="left"))
+        if stop == 0:
+            return slice(0, 0)
+        start = np.searchsorted(self.seconds, self.seconds[stop - 1] - seconds, side="left")
+        return slice(int(start), stop)
+
     def average_appearance(self, window: Window) -> Histogram:
         """The mean histogram of a window that is not empty, weighted by area."""
         total = sum(self.stats.areas[window])

@@ -25,7 +25,7 @@ class TrackGateStage(ClipStage):
     """
 
     name = "gates"
-    version = "8"
+    version = "9"
 
     def __init__(self, settings: DatasetSettings, engine: EngineInfo) -> None:
         self._policy, self._phrases = settings.policy, settings.phrases

@@ -20,6 +20,8 @@ from workers.geometry.boxes import bounding_box
 pytestmark = pytest.mark.slow
 
 STEPS = (1, 2, 5)
+# columns of ground that a mask takes with it
+LEAK = 10
 RED, BLUE, GREEN = (200, 60, 50), (50, 90, 200), (60, 170, 80)
 Masks = list[dict[int, Mask]]
 Scores = dict[int, dict[str, float | None]]
@@ -140,6 +142,26 @@ def test_a_turn_that_a_look_alike_does_not_explain_is_no_switch(step: int) -> No
     frames, masks = render_walkers(meet(BLUE), 2.0, 1)
     frames, masks = [*there, *there[::-1]][::step], [*masks, *masks[::-1]][::step]
     assert [own["id_switch"] for own in score(frames, masks, step).values()] == [0, 0]
+
+
+def leak_then_lose(masks: Masks, step: int) -> Masks:
+    """The mask of walker 1 spreads over the ground behind for a second, then is lost behind walker 2."""
+    out = []
+    for number, own in enumerate(masks):
+        seconds = number * step / RATE
+        if 0.9 <= seconds < 1.9:
+            ground = np.zeros_like(own[1])
+            x0, y0, _, y1 = (int(value) for value in bounding_box(own[1]))
+            ground[y0:y1, max(0, x0 - LEAK) : x0] = True
+            own = {**own, 1: own[1] | ground}
+        out.append({2: own[2]} if 1.9 <= seconds < 2.3 else own)
+    return out
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_mask_that_leaks_before_it_meets_a_look_alike_is_no_switch(step: int) -> None:
+    frames, masks = render_walkers(meet(RED), 4.0, step)
+    assert score(frames, leak_then_lose(masks, step), step)[1]["id_switch"] == 0
 
 
 def test_the_share_of_the_outline_at_the_border_grows_with_what_is_cut_off() -> None:

@@ -98,7 +98,7 @@ def test_every_mask_gives_a_closed_mesh_with_its_outline(name):
     assert {"default_engine", "unseen_side_guessed", "scale_not_metric", "camera_assumed"} <= set(asset.flags)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 10**6), st.floats(0.48, 0.53), st.floats(1.5, 15.0))
 def test_random_masks(seed, threshold, sigma):
     mask = speckle(seed, threshold, sigma)
@@ -111,7 +111,7 @@ def test_random_masks(seed, threshold, sigma):
         assert ("low_iou" in asset.flags) == (asset.silhouette_iou < 0.97)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.floats(60, 2000), st.floats(-200, 500), st.floats(-200, 500), st.integers(5, 100), st.integers(0, 319)
 )
