@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from maquette.contract import FieldError, Problem
+from maquette.contract import Problem
+from maquette.contract.field_errors import explain_field
 from maquette.contract.problems import MEDIA_TYPE
 from maquette.contract.vocabulary import UnknownPhrase
 from sqlalchemy.exc import OperationalError
@@ -74,7 +75,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:
-        wrong = [_to_field_error(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
+        wrong = [explain_field(item) for item in error.errors()[:MAX_FIELD_ERRORS]]
         where = ".".join(str(part) for part in wrong[0].loc) or "the request"
         detail = f"{where}: {wrong[0].message}"
         if not wrong[0].loc and not JSON_TYPE.match(request.headers.get("content-type", "")):
@@ -157,11 +158,3 @@ def _allowed_methods(request: Request) -> set[str]:
             if match is Match.FULL:
                 methods.add(method)
     return methods | {"HEAD"} if answers_head(request.app.routes, request.scope) else methods
-
-
-def _to_field_error(item: Any) -> FieldError:
-    loc = [part for part in item["loc"] if part != "body"]
-    message = str(item["msg"]).removeprefix("Value error, ")
-    if item["type"] == "json_invalid":
-        message = f"the body is not valid JSON: {item['ctx']['error']}"
-    return FieldError(loc=loc, message=message)

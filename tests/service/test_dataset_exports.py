@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
     ("export", "field", "message"),
     [
         ({"format": "gif"}, [], "lerobot"),
-        ({"format": "lerobot", "sides": 128}, ["lerobot", "sides"], "not permitted"),
+        ({"format": "lerobot", "sides": 128}, ["lerobot", "sides"], "no field of this name"),
         ({"format": "lerobot", "side": 100_000}, ["lerobot", "side"], "4096"),
         ({"format": "lerobot", "fit": "stretch"}, ["lerobot", "fit"], "'crop' or 'pad'"),
     ],

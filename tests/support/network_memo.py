@@ -45,10 +45,9 @@ MEMO = Memo(MOST_BYTES)
 class RememberingSession:
     """A session of ONNX Runtime that runs once per input, whichever session of its model was asked first."""
 
-    def __init__(self, model: str | bytes, *args: Any, **options: Any) -> None:
-        self._session = RealSession(model, *args, **options)
-        content = model if isinstance(model, bytes) else Path(model).read_bytes()
-        self._model = hashlib.sha256(content).digest()
+    def __init__(self, path: str, *args: Any, **options: Any) -> None:
+        self._session = RealSession(path, *args, **options)
+        self._model = hashlib.sha256(Path(path).read_bytes()).digest()
 
     def run(self, names: Sequence[str] | None, inputs: Mapping[str, Any]) -> list[Any]:
         """As the session has it."""

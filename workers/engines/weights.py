@@ -3,13 +3,11 @@
 import hashlib
 import json
 import threading
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workers.engines.onnx_graphs import keep_outputs
 from workers.engines.settings import MODELS_VARIABLE, SharedEngineSettings
 
 _verify_lock = threading.Lock()
@@ -89,11 +87,10 @@ def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def open_session(name: str, threads: int = 2, *, outputs: Collection[str] | None = None) -> Any:
+def open_session(name: str, threads: int = 2) -> Any:
     """An ONNX Runtime session on the CPU for a verified weight file, with a fixed thread count.
 
-    With `outputs`, whatever the graph's other outputs alone need is not computed. Raises the errors of
-    `find_weight`, and WeightsCorrupt when the graph cannot be read or has no such output.
+    Raises the errors of `find_weight`, and WeightsCorrupt when the runtime cannot read the graph.
     """
     import onnxruntime as ort
 
@@ -105,7 +102,6 @@ def open_session(name: str, threads: int = 2, *, outputs: Collection[str] | None
     # Idle threads of ONNX Runtime spin by default, which takes cores from optical flow and post-processing.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        graph = str(path) if outputs is None else keep_outputs(path.read_bytes(), outputs)
-        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise WeightsCorrupt(f"{path} cannot be read by ONNX Runtime {ort.__version__}: {error}") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
-from maquette.contract import FieldError, Job, Problem
+from maquette.contract import Job, Problem
+from maquette.contract.field_errors import explain_field
 
 
 class MaquetteError(Exception):
@@ -154,10 +155,7 @@ def invalid_requests() -> Iterator[None]:
 
 def to_invalid_request(error: ValidationError) -> InvalidRequest:
     """Return what the service would answer to a request that breaks the contract."""
-    errors = [
-        FieldError(loc=list(item["loc"]), message=item["msg"].removeprefix("Value error, "))
-        for item in error.errors()
-    ]
+    errors = [explain_field(item) for item in error.errors()]
     where = ".".join(str(part) for part in errors[0].loc) or "the request"
     detail = f"{where}: {errors[0].message}"
     return InvalidRequest(Problem.from_code("invalid_request", 422, detail, errors=errors))

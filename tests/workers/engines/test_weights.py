@@ -4,13 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import pytest
 
-from tests.support.network_memo import RealSession
 from tests.support.paths import MODELS
-from workers.engines.onnx_graphs import keep_outputs
 from workers.engines.settings import MODELS_VARIABLE
 from workers.engines.weights import (
     WeightsCorrupt,
@@ -98,43 +94,3 @@ def test_bytes_that_are_not_a_graph_are_corrupt(folder: Path) -> None:
     _models(folder, b"not a graph")
     with pytest.raises(WeightsCorrupt, match="ONNX Runtime"):
         open_session("a.onnx")
-
-
-def test_outputs_that_are_not_read_are_not_computed_and_the_others_stay_bit_equal() -> None:
-    """The mask of BlazePose is two fifths of its work, and nobody reads it where masks are given."""
-    name, kept = "blazepose_landmark_full.onnx", ["landmarks", "presence", "heatmap", "world"]
-    whole, part = open_session(name, 1), open_session(name, 1, outputs=kept)
-    image = {"image": np.random.default_rng(0).random((1, 256, 256, 3), np.float32)}
-    assert [output.name for output in part.get_outputs()] == kept
-    for expected, found in zip(whole.run(kept, image), part.run(kept, image), strict=True):
-        assert np.array_equal(expected, found)
-
-
-def test_nodes_that_no_kept_output_needs_do_not_run(tmp_path: Path) -> None:
-    model = (MODELS / "blazepose_landmark_full.onnx").read_bytes()
-    part = keep_outputs(model, ["landmarks"])
-    assert _count_run_nodes(part, tmp_path) < _count_run_nodes(model, tmp_path)
-    assert keep_outputs(model, ["landmarks", "presence", "mask", "heatmap", "world"]) == model
-
-
-def _count_run_nodes(model: bytes, folder: Path) -> int:
-    """How many nodes ONNX Runtime runs, by its own profile."""
-    options = onnxruntime.SessionOptions()
-    options.enable_profiling, options.log_severity_level = True, 3
-    options.profile_file_prefix = str(folder / "profile")
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = RealSession(model, options, providers=["CPUExecutionProvider"])
-    session.run(None, {"image": np.zeros((1, 256, 256, 3), np.float32)})
-    events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    return sum(event.get("cat") == "Node" for event in events)
-
-
-def test_an_output_that_the_graph_does_not_have_is_an_error() -> None:
-    with pytest.raises(WeightsCorrupt, match=r"no output 'masks'"):
-        open_session("blazepose_landmark_full.onnx", outputs=["masks"])
-
-
-@pytest.mark.parametrize("model", [b"", b"not a graph", b"\x3a\x05\x0a", b"\xff" * 20])
-def test_bytes_that_are_no_model_keep_no_outputs(model: bytes) -> None:
-    with pytest.raises(ValueError, match=r"ONNX model|protocol buffer"):
-        keep_outputs(model, ["landmarks"])

@@ -39,8 +39,7 @@ MIN_SIZE_RATIO, MAX_SIZE_RATIO = 0.4, 2.5
 MIRROR = np.array(
     [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33))], dtype=np.int64
 )
-# Outputs of the landmark model but for the mask, which takes two fifths of its time.
-OUTPUTS = ("landmarks", "presence", "heatmap", "world")
+OUTPUTS = ("landmarks", "presence", "mask", "heatmap", "world")
 # (grid, anchors per cell) of the detector's layers; layers of one stride are merged.
 ANCHOR_GRIDS = ((28, 2), (14, 2), (7, 6))
 Floats = NDArray[np.float64]
@@ -80,12 +79,11 @@ class Pose2D:
 
 
 class BlazePose:
-    """Detector and landmark model, the latter with and without its mask."""
+    """Detector and landmark model; one instance holds both sessions."""
 
     def __init__(self, threads: int = 2) -> None:
         self._detector: Any = open_session("blazepose_detector.onnx", threads)
-        self._landmarks: Any = open_session("blazepose_landmark_full.onnx", threads, outputs=OUTPUTS)
-        self._with_mask: Any = open_session("blazepose_landmark_full.onnx", threads)
+        self._landmarks: Any = open_session("blazepose_landmark_full.onnx", threads)
         self._anchors = build_anchors()
 
     def find_region(self, image: Rgb, box: Box) -> CropRegion:
@@ -126,16 +124,14 @@ class BlazePose:
         """Landmarks of a region's crop; `mirrored` reads the mirror image and maps the result back."""
         if mirrored:
             crop = np.ascontiguousarray(crop[:, ::-1])
-        inputs = {"image": (crop.astype(np.float32) / 255.0)[None]}
-        if foreground:
-            *outputs, mask = self._with_mask.run([*OUTPUTS, "mask"], inputs)
-        else:
-            outputs, mask = self._landmarks.run(OUTPUTS, inputs), None
-        flat, score, heatmap, world = outputs
+        scaled = (crop.astype(np.float32) / 255.0)[None]
+        # the mask takes two fifths of the model's time
+        inputs = {"image": scaled, "with_mask": np.array([foreground])}
+        flat, score, mask, heatmap, world = self._landmarks.run(OUTPUTS, inputs)
         return decode_outputs(
             flat[0],
             float(score[0, 0]),
-            None if mask is None else mask[0, :, :, 0],
+            mask[0, :, :, 0] if foreground else None,
             heatmap[0],
             world[0],
             region,

@@ -1,9 +1,15 @@
 """The engine on images: people that scikit-image carries, compositions of them, and empty walls."""
 
+import json
+from pathlib import Path
+
 import numpy as np
+import onnxruntime
 import pytest
 from skimage import data
 
+from tests.support.network_memo import RealSession
+from tests.support.paths import MODELS
 from workers.engines.bodies.blazepose import BlazePose, build_anchors, refine_landmarks
 from workers.engines.bodies.crops import CropRegion, grey_out_others
 from workers.engines.bodies.default import DefaultBodies
@@ -162,6 +168,20 @@ def test_landmarks_are_the_same_whether_the_foreground_is_read(astronaut: np.nda
     assert with_it.mask(512, 512)[256, 220]
     with pytest.raises(ValueError, match="foreground"):
         without.mask(512, 512)
+
+
+def test_a_mask_that_nobody_asks_for_is_not_computed(tmp_path: Path) -> None:
+    counts = []
+    for asked in (False, True):
+        options = onnxruntime.SessionOptions()
+        options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / f"profile-{asked}")
+        session = RealSession(str(MODELS / "blazepose_landmark_full.onnx"), options)
+        image = np.zeros((1, 256, 256, 3), np.float32)
+        (mask,) = session.run(["mask"], {"image": image, "with_mask": np.array([asked])})
+        assert mask.shape == (int(asked), 256, 256, 1)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        counts.append(sum(event.get("cat") == "Node" for event in events))
+    assert counts[0] < 0.8 * counts[1]
 
 
 def test_turned_region_finds_a_turned_person(astronaut: np.ndarray) -> None:

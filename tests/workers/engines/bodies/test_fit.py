@@ -88,6 +88,18 @@ def test_same_input_same_output(fitter: BodyFitter) -> None:
     assert a.cost == b.cost
 
 
+def test_a_fit_ends_as_soon_as_its_cost_is_enough(fitter: BodyFitter) -> None:
+    truth = draw_body(fitter.kinematics, np.random.default_rng(1), image_noise=0.01, world_noise=0.03)
+    start, best = fitter.solve(truth.observed, max_steps=0), fitter.solve(truth.observed)
+    enough = 0.5 * (start.cost + best.cost)
+    early = fitter.solve(truth.observed, enough=enough)
+    assert best.cost < early.cost <= enough < start.cost
+    assert 0 < early.steps < best.steps
+    # no better than it is asked for, no step; better than there is, the best
+    assert fitter.solve(truth.observed, enough=start.cost).steps == 0
+    assert fitter.solve(truth.observed, enough=0.5 * best.cost).cost == best.cost
+
+
 def test_what_is_not_seen_follows_the_prior_alone(fitter: BodyFitter) -> None:
     """Wrong guesses for landmarks that are not visible must not bend what is not observed."""
     rng = np.random.default_rng(2)

@@ -11,7 +11,7 @@ from workers.engines.objects.single_view.surface import Surface
 MASK_SCORES: dict[ShapeName, float] = {"box": 0.84, "turned": 0.82, "inflated": 0.42}
 DEPTH_SCORES: dict[ShapeName, float] = {"box": 0.94, "turned": 0.90, "inflated": 0.42}
 # The same of the network's shapes by the error that it expects in sizes of the object.
-MASK_ERRORS, MASK_SCORES_BY_ERROR = (0.053, 0.077, 0.096, 0.118, 0.151), (0.689, 0.602, 0.563, 0.563, 0.5)
+MASK_ERRORS, MASK_SCORES_BY_ERROR = (0.058, 0.083, 0.101, 0.122, 0.152), (0.659, 0.629, 0.549, 0.549, 0.514)
 DEPTH_ERRORS, DEPTH_SCORES_BY_ERROR = (0.027, 0.035, 0.041, 0.053, 0.093), (0.956, 0.896, 0.85, 0.83, 0.778)
 # Factors of what the objects of that measurement were not: cut by the image's border, tiny, in several parts.
 # Chosen, not measured.

@@ -132,14 +132,15 @@ def measure_cuboid(cuboid: Cuboid, view: MaskView) -> tuple[Array, Registered | 
     """The axes (3, 3) of a box that depth has refined, and how depth agrees with it.
 
     Depth that follows handles, recesses or a hollow turns a box away from its sides: where many more samples
-    agree with the box of the outline, at the distance that was measured, it stays.
+    agree with the box of the outline, at the distance that was measured, and more lie on it, it stays.
     """
     refined = refine_cuboid(cuboid, view)
     measured = None if refined is None else compare_with_depth(*refined.mesh(), view)
     scaled = scale_with_depth(*cuboid.mesh(), view)
     if refined is None or measured is None or scaled is None:
         return cuboid.axes(), measured
-    if scaled.agreeing > measured.agreeing + KEPT_AGREEMENT:
+    agrees_better = scaled.agreeing > measured.agreeing + KEPT_AGREEMENT
+    if agrees_better and scaled.exact > measured.exact:
         return cuboid.axes(), scaled
     return refined.axes(), measured
 

@@ -8,7 +8,7 @@ put on the sheet that inflation uses, and joined at its rim.
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ RIM_STEPS, MEASURED_RIM_STEPS = 1.5, 5.0
 # objects of the first half 1.0 and 1.1 reach IoU 0.585 and 0.590 and F@.05 0.581 and 0.582; with depth every
 # factor loses.
 STRETCH = 1.1
+# Crops whose depths are averaged: degrees of roll, zoom, and whether the mirror image is seen, so that the
+# mirror image of a photo gives the mirror image. On 81 held-out views of the first half the four lower the
+# front's error by 0.002 of the size, and what 512 instead of 256 pixels change from 0.012 to 0.007 of the
+# volume's IoU; up to ten crops do no more, their median less. With depth only the plain crop is seen.
+CROPS = ((-5.0, 1.0, False), (5.0, 1.0, True), (5.0, 1.06, False), (-5.0, 1.06, True))
 # Long over short side up to which an ellipse counts as a ball (plates look rounder only from more than 56
 # degrees above), and the IoU with an ellipse that its outline has.
 MAX_BALL_ASPECT, MIN_BALL_IOU, MAX_HOLE_SHARE = 1.2, 0.97, 0.01
@@ -96,20 +101,57 @@ def _is_ball(view: MaskView) -> bool:
 
 
 def predict_depths(view: MaskView) -> TwoSidedDepth:
-    """The network's depths of a view with an image: the mean of those of the crop and of its mirror image."""
+    """The network's depths of a view with an image: the mean of those of several crops and mirror images."""
     assert view.image is not None
-    crop = build_prior_crop(view.image, view.mask, view.camera, view.depth)
-    where = crop.mask if crop.mask.any() else np.ones_like(crop.mask)
-    depths, errors = _run(crop.channels, crop.tangent, where)
-    mirrored, mirrored_errors = _run(crop.channels[..., ::-1], crop.tangent, where[:, ::-1])
-    depths = (depths + mirrored[..., ::-1]) / 2
-    errors = (errors + mirrored_errors[..., ::-1]) / 2
-    if not crop.is_measured:
+    build = partial(build_prior_crop, view.image, view.mask, view.camera)
+    plain = build(view.depth)
+    if not plain.mask.any():
+        return _assume_flat(plain)
+    crops = [(plain, False), (plain, True)]
+    if not plain.is_measured:
+        others = [(build(roll=roll, zoom=zoom), mirrored) for roll, zoom, mirrored in CROPS]
+        crops = [(crop, mirrored) for crop, mirrored in others if crop.mask.any()] or crops
+    values = np.mean([_predict(crop, plain, mirrored=mirrored) for crop, mirrored in crops], axis=0)
+    depths, errors = values[:2], values[2:]
+    if not plain.is_measured:
         depths = depths * STRETCH
+    rows, columns = _find_nearest(plain.mask)
+    front, back = 1 + depths[:, rows, columns]
+    expected = float(errors[:, plain.mask].mean()) / plain.extent
+    return TwoSidedDepth(plain, front, back, errors[0][rows, columns], expected)
+
+
+def _assume_flat(crop: PriorCrop) -> TwoSidedDepth:
+    """What is too thin to be seen in a crop."""
+    flat = np.ones(crop.mask.shape)
+    return TwoSidedDepth(crop, flat, flat, crop.extent * flat, 1.0)
+
+
+def _predict(crop: PriorCrop, target: PriorCrop, *, mirrored: bool) -> Array:
+    """What the network says of a crop whose mask is not empty, or of its mirror image, on another's pixels.
+
+    (4, SIDE, SIDE): depths of front and back about the object's middle and their expected errors, where the
+    middle stands at 1. The crops differ in roll and zoom alone, so that z is the same.
+    """
+    where = crop.mask
+    turn = -1 if mirrored else 1
+    values = np.concatenate(_run(crop.channels[..., ::turn], crop.tangent, where[:, ::turn]))
+    values = values[..., ::turn] * crop.extent
+    if crop is target:
+        return values
+    rows, columns = _find_nearest(where)
+    column, row = crop.project(target.list_rays()).T - 0.5
+    moved = [
+        ndimage.map_coordinates(part, [row, column], order=1, mode="nearest")
+        for part in values[:, rows, columns]
+    ]
+    return np.reshape(moved, values.shape)
+
+
+def _find_nearest(where: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns (SIDE, SIDE) of the nearest pixel in a mask."""
     rows, columns = ndimage.distance_transform_edt(~where, return_distances=False, return_indices=True)
-    front, back = 1 + crop.extent * depths[:, rows, columns]
-    expected = float(errors[:, where].mean())
-    return TwoSidedDepth(crop, front, back, crop.extent * errors[0][rows, columns], expected)
+    return rows, columns
 
 
 def _run(channels: NDArray[np.float32], tangent: float, where: Mask) -> tuple[Array, Array]:

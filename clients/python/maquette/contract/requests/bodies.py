@@ -1,10 +1,11 @@
 """A bodies job: rigged bodies of the people in an image or a video."""
 
+import json
 import math
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
 from maquette.contract.formats import BodyFormat
 from maquette.contract.geometry import Intrinsics, Vector3
@@ -16,7 +17,36 @@ from maquette.contract.requests.person_prompts import HandChoice, PersonPrompt, 
 from maquette.contract.requests.regions import Region, list_regions
 
 Degrees = Annotated[float, Field(ge=-90, le=90)]
-Height = Annotated[float, Field(ge=0.3, le=2.6)]
+# metres: a child that cannot stand yet, and nearly the tallest man there was
+SHORTEST, TALLEST = 0.3, 2.6
+Height = Annotated[float, Field(ge=SHORTEST, le=TALLEST)]
+MOST_PEOPLE = 256
+# characters of a wrong value that are repeated to the sender
+SHOWN = 40
+
+
+def _check_heights(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Say in one sentence what heights are: pydantic complains of every branch of a union."""
+    try:
+        return handler(value)
+    except ValidationError as error:
+        if isinstance(value, list) and len(value) > MOST_PEOPLE:
+            raise ValueError(f"there are {len(value)} heights: the most is {MOST_PEOPLE}") from error
+        wrong = value
+        if isinstance(value, list):
+            index = next(int(item["loc"][-1]) for item in error.errors() if isinstance(item["loc"][-1], int))
+            wrong = value[index]
+        text = json.dumps(wrong, default=repr, ensure_ascii=False)
+        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        raise ValueError(
+            f"{shown} is no height: give {SHORTEST} to {TALLEST} metres, one number for all people, or a "
+            "list with one per box or mask, null where it is unknown"
+        ) from error
+
+
+Heights = Annotated[
+    Height | Annotated[list[Height | None], Field(max_length=MOST_PEOPLE)], WrapValidator(_check_heights)
+]
 
 
 class BodiesJob(JobBase):
@@ -66,7 +96,7 @@ class BodiesJob(JobBase):
     """Smooth the motion of a video."""
     max_gap_seconds: Annotated[float, Field(ge=0, le=5)] = 0.5
     """Longest gap in a person's motion that is interpolated, in seconds."""
-    height_m: Height | Annotated[list[Height | None], Field(max_length=256)] | None = None
+    height_m: Heights | None = None
     """Height of the people in metres, standing: one for all, or one per box or mask (null where unknown). It
     sets the size and the distance, which one image does not determine."""
     world_from_cam: CameraPoses | None = None

@@ -6,6 +6,8 @@ import trimesh
 
 from tests.support.synthetic_objects import cameras_around, count_volume, make_object
 from workers.engines.objects.default import DefaultObjects
+from workers.engines.objects.multi_view.carving import compare_with_views, paint
+from workers.engines.objects.splats.view_crops import crop_views, split_held_out
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +67,18 @@ def test_colours_without_agreement_carve_nothing():
     asset = FULL.reconstruct_views(noise, masks, VIEWS)
     assert asset.views.carved_gain_db is None
     assert solid(asset).volume == pytest.approx(count_volume("block"), rel=0.15)
+
+
+@pytest.mark.parametrize(("height", "kept"), [(1.0, 1.0), (0.8, 0.8)])
+def test_what_a_carved_surface_lacks_says_nothing_about_the_rest(height, kept):
+    images, masks = photographs("block", wavy=True)
+    shown, judges = split_held_out(crop_views(images, masks, VIEWS, 112), 4)
+    block = make_object("block")
+    shorter = block.vertices * [1, height, 1] + [0, (height - 1) / 2, 0]
+    surfaces = (paint(points, block.faces, shown) for points in (shorter, 1.2 * block.vertices))
+    gain, share = compare_with_views(*surfaces, judges)
+    assert gain > 3
+    assert share == pytest.approx(kept, abs=0.08)
 
 
 def test_a_table_gets_a_flat_underside_that_is_flagged():

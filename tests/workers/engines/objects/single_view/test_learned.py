@@ -37,6 +37,21 @@ def test_two_runs_give_the_same_bytes():
     assert one.back.tobytes() == again.back.tobytes()
 
 
+def test_the_mirror_image_gives_the_mirror_image():
+    one, other = predict_depths(view()), predict_depths(view(MASK[:, ::-1], image=IMAGE[:, ::-1]))
+    assert np.abs(other.front[:, ::-1] - one.front).mean() < 0.002
+    assert np.abs(other.back[:, ::-1] - one.back).mean() < 0.002
+
+
+def test_a_finer_photo_gives_the_same_depths():
+    one = predict_depths(view())
+    fine = [values.repeat(2, axis=0).repeat(2, axis=1) for values in (MASK, IMAGE)]
+    camera = Camera.with_field_of_view(2 * SIDE, 2 * SIDE, 40)
+    other = predict_depths(MaskView.from_mask(fine[0], camera, None, fine[1]))
+    both = one.crop.mask & other.crop.mask
+    assert np.abs(one.front - other.front)[both].mean() < 0.001
+
+
 @pytest.mark.parametrize("mask", [MASK, (X < 2) & (Y < 2), (X // 8 + Y // 8) % 2 == 0, Y < 30])
 def test_every_mask_becomes_a_closed_surface_with_its_outline(mask):
     surface = build_surface(mask=mask)

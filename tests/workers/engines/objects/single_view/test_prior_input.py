@@ -69,6 +69,19 @@ def test_unknown_and_impossible_depths_are_left_out():
 
 def test_the_colours_of_the_background_are_not_seen():
     image, mask, camera, _ = photograph(256)
-    other = np.where(mask[..., None], image, 7).astype(np.uint8)
-    assert (build_prior_crop(other, mask, camera).channels[3] == crop(256).channels[3]).all()
+    for color in (7, 250):
+        other = np.where(mask[..., None], image, color).astype(np.uint8)
+        assert (build_prior_crop(other, mask, camera).channels[:4] == crop(256).channels[:4]).all()
     assert not crop(256).channels[:3, ~crop(256).mask].any()
+
+
+def test_a_quarter_turn_and_a_zoom_show_the_same_object():
+    image, mask, camera, _ = photograph(256)
+    plain, turned = (build_prior_crop(image, mask, camera, roll=roll) for roll in (0.0, 90.0))
+    assert np.abs(np.rot90(turned.channels, 1, axes=(1, 2)) - plain.channels)[:3].mean() < 0.005
+    wide = build_prior_crop(image, mask, camera, zoom=1.25)
+    assert wide.tangent == pytest.approx(1.25 * plain.tangent)
+    assert wide.mask.sum() * 1.25**2 == pytest.approx(plain.mask.sum(), rel=0.02)
+    # rays of the wider crop lead back to its own pixels
+    centres = np.mgrid[:SIDE, :SIDE][::-1].reshape(2, -1).T + 0.5
+    assert wide.project(wide.list_rays()) == pytest.approx(centres)

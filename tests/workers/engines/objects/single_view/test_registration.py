@@ -96,5 +96,16 @@ def test_the_box_of_the_outline_stays_where_depth_agrees_less_with_the_refined_o
     np.testing.assert_allclose(measured.vertices, VERTICES, rtol=0.005)
 
 
+def test_a_crate_is_as_large_as_its_frame_although_most_of_its_boards_lie_behind(monkeypatch):
+    recess = np.where(np.arange(128) % 20 < 9, 0.0, np.random.default_rng(0).uniform(0.02, 0.06, TRUE.shape))
+    view = see(TRUE + recess)
+    outline = Cuboid(((SIGNS * SIDES) @ TURN.T + [0.1, 0, 2.2]) / 2.2, 1.0)
+    assert scale_with_depth(*outline.mesh(), view).agreeing > 0.95
+    frame = Cuboid((SIGNS * SIDES) @ TURN.T + [0.1, 0, 2.2], 1.0)
+    monkeypatch.setattr(cuboid, "refine_cuboid", lambda *_: frame)
+    _, measured = measure_cuboid(outline, view)
+    np.testing.assert_allclose(measured.vertices, VERTICES)
+
+
 def test_a_map_that_says_too_little_registers_nothing():
     assert register(bend(VERTICES), FACES, see(np.full(TRUE.shape, np.nan))) is None
