@@ -1,4 +1,4 @@
-import type { Artefact, BodyResult, BodyTrack, CameraModel, Job, ObjectResult, Pose, SceneResult } from "maquette";
+import type { Artefact, BodyResult, BodyTrack, CameraModel, GroundPlane, Job, ObjectResult, Pose, SceneResult } from "maquette";
 
 export interface AssetFile {
   format: string;
@@ -41,14 +41,14 @@ export function listAssets(job: Job): Asset[] {
   const shared = manifest.flags ?? [];
   switch (result.kind) {
     case "objects":
-      return result.objects.map((object) => ({ ...describeObject(object, find, shared), source }));
+      return result.objects.map((object) => ({ ...addGround(describeObject(object, find, shared), result.ground), source }));
     case "bodies":
       return [
         ...(result.bodies ?? []).map((body) => ({ ...describeBody(body, find), source })),
         ...(result.tracks ?? []).map((track) => ({ ...describeMotion(track, find), source })),
       ];
     case "scene":
-      return [{ ...describeScene(result, find, all), source }];
+      return [{ ...addGround(describeScene(result, find, all), result.ground), source }];
     case "convert": {
       const mesh = all.find((file) => file.format === "glb") ?? null;
       const splat = all.find((file) => file.format === "ply") ?? null;
@@ -125,6 +125,18 @@ function describeScene(scene: SceneResult, find: Find, files: AssetFile[]): Omit
     scale: scene.nodes[0]?.scale_source ?? null,
     facts: scene.nodes.map((node) => [node.name, node.label ?? node.kind]),
   };
+}
+
+/** What was measured of the floor, where a mask of it was given. */
+function addGround(asset: Omit<Asset, "source">, ground: GroundPlane | null | undefined): Omit<Asset, "source"> {
+  if (!ground) return asset;
+  const unit = ground.scale_source === "relative" ? "" : " m";
+  const facts: [string, string][] = [
+    ["camera from the ground", `${ground.offset.toFixed(2)}${unit}`],
+    ["ground's up (camera)", ground.normal.map((value) => value.toFixed(2)).join(", ")],
+    ["points on the ground", `${Math.round(ground.inlier_share * 100)} %`],
+  ];
+  return { ...asset, flags: [...asset.flags, ...(ground.flags ?? [])], facts: [...asset.facts, ...facts] };
 }
 
 function formatHeight(metres: number | null | undefined): string {
