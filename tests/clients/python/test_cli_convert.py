@@ -20,7 +20,8 @@ class Service:
     def __exit__(self, *_: object) -> None:
         return
 
-    def convert(self, _source: Path, formats: list[str], *, y_down: bool, views: Any, **options: bool) -> Any:
+    def convert(self, _source: Path, formats: list[str], *, y_down: bool, views: Any, **options: Any) -> Any:
+        assert options.pop("timeout_seconds") == 900
         assert not y_down and options == dict.fromkeys(("anti_aliased", "depth"), bool(views))
         names = [f"converted.{name}" for name in formats] + ["../../evil.png", "plain.mtl"]
         rendered = [SimpleNamespace(image="../view.png", depth="depth.npy") for _ in views]

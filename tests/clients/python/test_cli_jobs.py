@@ -105,6 +105,14 @@ def test_phrases_are_repeated_or_joined_by_commas(
     assert (request["text"], request["thresholds"]) == (["person", "car"], [0.5, 0.6])
 
 
+@pytest.mark.parametrize("kind", ["segment", "objects", "bodies", "scene"])
+def test_the_longest_time_of_a_job_is_an_option(run: Run, gateway: TestClient, kind: str) -> None:
+    words = () if kind == "bodies" else ("--text", "person")
+    assert run(kind, "red.png", *words, "--timeout", "77").status == 130
+    [job] = list_jobs(gateway)
+    assert gateway.get(f"/v1/jobs/{job['id']}").json()["request"]["timeout_seconds"] == 77
+
+
 def test_further_images_of_a_file_are_in_the_same_job(run: Run, gateway: TestClient) -> None:
     pairs = [{"image": "blue.png", "text": ["car", "dog"]}, {"image": "red.png"}]
     Path("pairs.json").write_text(json.dumps(pairs), encoding="utf-8")

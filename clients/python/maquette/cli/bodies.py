@@ -48,7 +48,7 @@ AsVideo = Annotated[bool, typer.Option("--video", help="Take addresses and anima
 # options that the client takes under the same name, and as they are
 SAME = (
     *("lod", "vertices", "max_people", "max_frames", "smoothing", "hands", "max_wrist_angle"),
-    *("world_up", "seed", "engine"),
+    *("world_up", "seed", "engine", "timeout_seconds"),
 )
 
 
@@ -81,6 +81,7 @@ def bodies(
     as_video: AsVideo = False,
     seed: o.Seed = BODIES.seed,
     engine: o.EngineName = BODIES.engine,
+    timeout_seconds: o.Timeout = BODIES.timeout_seconds,
     strict: o.Strict = False,
     out: o.Out = None,
     overwrite: o.Overwrite = False,

@@ -53,6 +53,7 @@ def convert(
     views: Views = None,
     anti_aliased: AntiAliased = CONVERT.anti_aliased,
     depth: Depth = CONVERT.depth,
+    timeout_seconds: o.Timeout = CONVERT.timeout_seconds,
     cancel_on_interrupt: o.CancelOnInterrupt = False,
 ) -> None:
     """Convert splats (PLY, SPZ, SOG, .khr.glb) and meshes (GLB, OBJ, PLY).
@@ -71,6 +72,7 @@ def convert(
             views=parsing.read_prompts(views),
             anti_aliased=anti_aliased,
             depth=depth,
+            timeout_seconds=timeout_seconds,
         )
         result = watch.add(job, source.name).wait(progress=not cli.as_json)
         contents = _read_files(mq, result, wanted, targets[0])

@@ -58,6 +58,7 @@ def objects(
     max_views: MaxViews = OBJECTS.max_views,
     seed: o.Seed = OBJECTS.seed,
     engine: o.EngineName = OBJECTS.engine,
+    timeout_seconds: o.Timeout = OBJECTS.timeout_seconds,
     strict: o.Strict = False,
     out: o.Out = None,
     overwrite: o.Overwrite = False,

@@ -49,6 +49,7 @@ def _properties(model: type[BaseModel]) -> dict[str, Any]:
 
 EngineName = Annotated[str, field_option(SegmentJob, "engine")]
 Seed = Annotated[int, field_option(SegmentJob, "seed")]
+Timeout = Annotated[int, field_option(SegmentJob, "timeout_seconds", "--timeout")]
 Out = Annotated[
     Path | None,
     typer.Option(

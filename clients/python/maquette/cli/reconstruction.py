@@ -7,7 +7,10 @@ from typing import Any
 from maquette.cli import parsing
 
 # options that the client takes under the same name, and as they are
-SAME = ("text", "threshold", "turntable_size", "turntable_seconds", "density", "seed", "engine")
+SAME = (
+    *("text", "threshold", "turntable_size", "turntable_seconds", "density"),
+    *("seed", "engine", "timeout_seconds"),
+)
 OUTPUTS = ("placed", "turntable", "simulation", "pointmap")
 GENERATION = ("coarse", "shape_steps", "shape_guidance", "detail_steps", "detail_guidance")
 

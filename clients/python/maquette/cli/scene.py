@@ -52,6 +52,7 @@ def scene(
     longest_side: o.LongestSide = None,
     seed: o.Seed = SCENE.seed,
     engine: o.EngineName = SCENE.engine,
+    timeout_seconds: o.Timeout = SCENE.timeout_seconds,
     strict: o.Strict = False,
     out: o.Out = None,
     overwrite: o.Overwrite = False,

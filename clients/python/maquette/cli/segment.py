@@ -56,6 +56,7 @@ def segment(
         bool, typer.Option("--semantic", help="Write how likely each pixel belongs to each phrase.")
     ] = False,
     engine: o.EngineName = SEGMENT.engine,
+    timeout_seconds: o.Timeout = SEGMENT.timeout_seconds,
     strict: o.Strict = False,
     out: o.Out = None,
     overwrite: o.Overwrite = False,
@@ -79,6 +80,7 @@ def segment(
             images=parsing.read_prompts(further),
             outputs=parsing.list_enabled({"polygons": polygons, "png": png, "semantic": semantic}),
             engine=engine,
+            timeout_seconds=timeout_seconds,
         )
 
     run_each(context, images, start, out, strict=strict)

@@ -37,6 +37,7 @@ def track(
     ytvis: Annotated[bool, typer.Option(help="Write YouTube-VIS JSON with SA-Co's noun phrases.")] = True,
     png: Annotated[bool, typer.Option("--png", help="Write ZIPs of PNGs whose pixels are ids.")] = False,
     engine: o.EngineName = TRACK.engine,
+    timeout_seconds: o.Timeout = TRACK.timeout_seconds,
     strict: o.Strict = False,
     out: o.Out = None,
     overwrite: o.Overwrite = False,
@@ -61,6 +62,7 @@ def track(
             max_frames=max_frames,
             outputs=parsing.list_enabled({"overlay": overlay, "ytvis": ytvis, "png": png}),
             engine=engine,
+            timeout_seconds=timeout_seconds,
         )
 
     run_each(context, videos, start, out, strict=strict)

@@ -165,6 +165,7 @@ PLAN_FLAGS = (
     PlanFlag("strict"),
     PlanFlag("seed"),
     PlanFlag("engine"),
+    PlanFlag("timeout_seconds", ("--timeout",)),
     PlanFlag(
         "output.formats",
         ("--format", "-f"),
