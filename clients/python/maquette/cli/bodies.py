@@ -107,8 +107,7 @@ def bodies(
             from maquette.cli.job_ids import complete_optional_job_id
 
             return mq.bodies(from_job=complete_optional_job_id(mq, from_job), **fields)
-        ref = mq.upload(medium)
-        info = mq.media(ref)
+        info = mq.media(ref := mq.upload(medium))
         is_video = as_video or (info is not None and info.kind == "video")
         return mq.bodies(None if is_video else ref, video=ref if is_video else None, **fields)
 
