@@ -41,13 +41,13 @@ def refuse(gateway: TestClient, request: Any) -> dict[str, Any]:
         ("1" * 500, "1…"),
     ],
 )
-def test_a_wrong_height_is_named_and_told_what_it_may_be(
+def test_a_wrong_height_is_named_with_what_it_may_be(
     gateway: TestClient, height: Any, shown: str
 ) -> None:
     problem = refuse(gateway, {"kind": "bodies", "image": IMAGE, "boxes": [BOX, BOX], "height_m": height})
     (error,) = problem["errors"]
     assert error["loc"] == ["bodies", "height_m"]
-    assert f"{shown} is no height: give 0.3 to 2.6 metres" in error["message"]
+    assert f"{shown} is not a valid height: give 0.3 to 2.6 metres" in error["message"]
     assert "one per box or mask" in problem["detail"] and len(problem["detail"]) < 220
     with pytest.raises(InvalidRequest, match=re.escape(error["message"])), invalid_requests():
         BodiesJob.model_validate({"image": IMAGE, "boxes": [BOX, BOX], "height_m": height})
@@ -106,7 +106,10 @@ def test_wrong_fields_are_explained_in_plain_words(
     ("request_", "detail"),
     [
         ({}, "the request: the field 'kind' is required"),
-        ({"kind": "nope"}, "the request: 'nope' is no kind: give one of 'segment', 'track', 'objects', "),
+        (
+            {"kind": "nope"},
+            "the request: 'nope' is not a known kind: give one of 'segment', 'track', 'objects', ",
+        ),
         ([], "the request: Input should be an object with named fields"),
     ],
 )

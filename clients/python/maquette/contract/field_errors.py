@@ -37,7 +37,7 @@ def _explain(item: Mapping[str, Any]) -> str:
         return f"the field {context['discriminator']} is required"
     if kind == "union_tag_invalid":
         return (
-            f"{context['tag']!r} is no {str(context['discriminator']).strip(chr(39))}: "
+            f"{context['tag']!r} is not a known {str(context['discriminator']).strip(chr(39))}: "
             f"give one of {context['expected_tags']}"
         )
     message = str(item["msg"]).removeprefix("Value error, ").replace(" after validation", "")

@@ -39,8 +39,8 @@ def _check_heights(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         text = json.dumps(wrong, default=repr, ensure_ascii=False)
         shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
         raise ValueError(
-            f"{shown} is no height: give {SHORTEST} to {TALLEST} metres, one number for all people, or a "
-            "list with one per box or mask, null where it is unknown"
+            f"{shown} is not a valid height: give {SHORTEST} to {TALLEST} metres, one number for all people, "
+            "or a list with one per box or mask, null where it is unknown"
         ) from error
 
 
