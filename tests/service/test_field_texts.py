@@ -41,9 +41,7 @@ def refuse(gateway: TestClient, request: Any) -> dict[str, Any]:
         ("1" * 500, "1…"),
     ],
 )
-def test_a_wrong_height_is_named_with_what_it_may_be(
-    gateway: TestClient, height: Any, shown: str
-) -> None:
+def test_a_wrong_height_is_named_with_what_it_may_be(gateway: TestClient, height: Any, shown: str) -> None:
     problem = refuse(gateway, {"kind": "bodies", "image": IMAGE, "boxes": [BOX, BOX], "height_m": height})
     (error,) = problem["errors"]
     assert error["loc"] == ["bodies", "height_m"]
