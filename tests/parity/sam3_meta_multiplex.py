@@ -60,12 +60,9 @@ def build_multiplex(folder: Path) -> MetaModels:
     models = MetaModels(settings, "cpu", autocast=False)
     vit = build.ViT
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "ViT", lambda **asked: vit(**{**asked, "depth": LAYERS, **_windows(asked)}))
+        # the last layer attends to the whole image, as the last of the real ones does
+        small = {"depth": LAYERS, "global_att_blocks": (LAYERS - 1,)}
+        patch.setattr(build, "ViT", lambda **asked: vit(**{**asked, **small}))
         torch.manual_seed(0)
         _ = models.predictor
     return models
-
-
-def _windows(asked: dict[str, Any]) -> dict[str, Any]:
-    """The last layer attends to the whole image, as the last of the real ones does."""
-    return {"global_att_blocks": (LAYERS - 1,)} if "global_att_blocks" in asked else {}
