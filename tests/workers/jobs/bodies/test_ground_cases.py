@@ -127,6 +127,19 @@ def test_people_who_all_skip_at_once_do_not_lift_the_floor() -> None:
         assert high.any() and not (planted.foot_contact[high] == 1).any()
 
 
+@pytest.mark.parametrize("rate", [15, 30])
+def test_who_jumps_alone_leaves_the_floor_over_time(rate: float) -> None:
+    walk = draw(JUMPS, 3, rate, seed=1)
+    _, planted = plant(walk)
+    assert planted.grounded
+    above = (walk.soles @ walk.ground.up).min(axis=1) - walk.ground.height
+    high, stands = above > 0.2, above < 0.001
+    assert high.any() and (planted.foot_contact[above > 0.1] == 0).all()
+    lowest = (pose_soles(planted) @ walk.ground.up).min(axis=1) - walk.ground.height
+    np.testing.assert_allclose(lowest[high], above[high], atol=0.1)
+    assert (planted.foot_contact[stands] == 1).mean() > 0.9 and np.abs(lowest[stands]).max() < 0.05
+
+
 def test_on_a_treadmill_feet_are_not_pinned() -> None:
     walk = draw(WALKS, 1)
     belt = WALKS.speed * walk.seconds[:, None] * _find_heading(walk)
