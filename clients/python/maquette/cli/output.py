@@ -23,7 +23,7 @@ Res = TypeVar("Res", bound=AnyResult)
 
 
 def check_output(cli: CliContext, folder: Path) -> None:
-    """Raise OutputNotWritten or OutputExists, before a job is submitted, where its files would have no place."""
+    """Raise OutputNotWritten or OutputExists, before a job is submitted, where its files have no place."""
     check_writable(folder)
     if not cli.overwrite:
         check_no_result(folder)
