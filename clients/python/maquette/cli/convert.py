@@ -79,7 +79,7 @@ def convert(
         result = watch.add(job, source.name).wait(progress=not cli.as_json)
         contents = _read_files(mq, result, wanted, targets[0])
     replaced = [file for file, content in contents.items() if file.exists() and file.read_bytes() != content]
-    with keeping_result(job):
+    with keeping_result(job.id):
         for file, content in contents.items():
             with writing_whole(file) as partial:
                 partial.write_bytes(content)

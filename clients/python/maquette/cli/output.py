@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from maquette.cli.context import CliContext, print_json
 from maquette.cli.tables import tabulate
@@ -43,18 +43,18 @@ def save_result(cli: CliContext, result: AnyResult, folder: Path) -> None:
             raise OutputExists(
                 f"{error}: maquette get {result.job.id} --out ELSEWHERE, or add --overwrite"
             ) from error
-    with keeping_result(result.job):
+    with keeping_result(result.job.id):
         result.save(folder)
 
 
 @contextmanager
-def keeping_result(job: Job[Any]) -> Iterator[None]:
+def keeping_result(job_id: str) -> Iterator[None]:
     """Say, where the files of a result cannot be written, how to get them from the service again."""
     try:
         yield
     except OutputNotWritten as error:
         raise OutputNotWritten(
-            f"{error}; the service keeps the result: maquette get {job.id} --out ELSEWHERE"
+            f"{error}; the service keeps the result: maquette get {job_id} --out ELSEWHERE"
         ) from error
 
 
