@@ -50,11 +50,13 @@ def segment(
         int | None, o.field_option(SegmentJob, "frame", help="Index of a frame of videos, from 0.")
     ] = None,
     further: FurtherImages = None,
+    overlay: Annotated[bool, typer.Option(help="Draw the masks over the image.")] = SEGMENT.overlay,
     polygons: Annotated[bool, typer.Option("--polygons", help="Add polygons to the result.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
     semantic: Annotated[
         bool, typer.Option("--semantic", help="Write how likely each pixel belongs to each phrase.")
     ] = False,
+    seed: o.Seed = SEGMENT.seed,
     engine: o.EngineName = SEGMENT.engine,
     timeout_seconds: o.Timeout = SEGMENT.timeout_seconds,
     strict: o.Strict = False,
@@ -78,7 +80,9 @@ def segment(
             fill_area=fill_area,
             frame=frame,
             images=parsing.read_prompts(further),
+            overlay=overlay,
             outputs=parsing.list_enabled({"polygons": polygons, "png": png, "semantic": semantic}),
+            seed=seed,
             engine=engine,
             timeout_seconds=timeout_seconds,
         )
