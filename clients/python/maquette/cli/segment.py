@@ -25,6 +25,17 @@ FurtherImages = Annotated[
     ),
 ]
 
+NmsIou = Annotated[
+    float | None,
+    o.field_option(
+        SegmentJob, "nms_iou", help="Mask IoU above which the weaker of two instances is left out."
+    ),
+]
+FillArea = Annotated[
+    int | None,
+    o.field_option(SegmentJob, "fill_area", help="Largest hole or speck that is removed, in mask cells."),
+]
+
 
 def segment(
     context: typer.Context,
@@ -36,16 +47,8 @@ def segment(
     counter: o.CounterExemplars = None,
     prompts: o.Prompts = None,
     threshold: o.Thresholds = None,
-    nms_iou: Annotated[
-        float | None,
-        o.field_option(
-            SegmentJob, "nms_iou", help="Mask IoU above which the weaker of two instances is left out."
-        ),
-    ] = None,
-    fill_area: Annotated[
-        int | None,
-        o.field_option(SegmentJob, "fill_area", help="Largest hole or speck that is removed, in mask cells."),
-    ] = None,
+    nms_iou: NmsIou = None,
+    fill_area: FillArea = None,
     frame: Annotated[
         int | None, o.field_option(SegmentJob, "frame", help="Index of a frame of videos, from 0.")
     ] = None,
