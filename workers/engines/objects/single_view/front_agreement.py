@@ -20,7 +20,7 @@ def measure_disagreement(vertices: Array, faces: NDArray[np.int64], view: MaskVi
     rows, columns = np.nonzero(np.isfinite(depth) & coarse.mask)
     if not len(rows):
         return float("inf")
-    pixels = np.stack([columns, rows], axis=1) + 0.5
+    pixels = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
     rays = coarse.camera.unproject(pixels, np.ones(len(pixels)))
     front = predicted.crop.to_real_depth(rays, predicted.sample(predicted.front, rays))
     own = depth[rows, columns]
