@@ -8,6 +8,7 @@ Every object is seen in the same view, which is drawn from its name: with the ma
 in `objects.real`; against the mask alone, how many objects change their hypothesis, or their IoU by more than
 0.03, and how many become worse; the reliability of `confidence`. A run that was stopped goes on. `--half
 first` takes the objects that thresholds may be set on; by default the other half of the held-out ones judges.
+Household objects: `python -m bench.objects.household_meshes` lays them out.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.objects.geometry_scores import Array
 from bench.objects.real import COLUMNS, POINTS, report_reliability, score_real, thin_out
 from bench.objects.real_meshes import RealMesh, draw_view, load_meshes
 from bench.objects.records import Records
@@ -60,9 +62,11 @@ def load_half(folder: Path, half: str) -> list[RealMesh]:
     return [mesh for mesh in load_meshes(folder, held=True) if find_half(mesh.name) == half]
 
 
-def measure(engine: DefaultObjects, mesh: RealMesh, seed: int, condition: Condition) -> dict[str, Any]:
-    """The figures of one object under a condition."""
-    rng = np.random.default_rng([seed, zlib.crc32(mesh.name.encode()), 0])
+def measure(
+    engine: DefaultObjects, mesh: RealMesh, seed: int, number: int, condition: Condition
+) -> dict[str, Any]:
+    """The figures of one view, by its number, of an object under a condition."""
+    rng = np.random.default_rng([seed, zlib.crc32(mesh.name.encode()), number])
     view = draw_view(mesh, rng, condition.side, aside=condition.aside)
     goal = mesh.sample_outer_surface(POINTS)
     score, _ = score_real(
@@ -75,6 +79,7 @@ def measure(engine: DefaultObjects, mesh: RealMesh, seed: int, condition: Condit
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--meshes", type=Path, default=Path("build/meshes"))
     parser.add_argument("--count", type=int, default=80, help="how many objects")
+    parser.add_argument("--views", type=int, default=1, help="of each object")
     parser.add_argument("--seed", type=int, default=7, help="of the views; 7 is kept for judging")
     parser.add_argument("--conditions", default=",".join(CONDITIONS))
     parser.add_argument("--half", choices=HALVES, default="second", help="of the held-out objects")
@@ -84,21 +89,25 @@ def run(options: argparse.Namespace, report: Report) -> None:
     meshes = thin_out(load_half(options.meshes, options.half), options.count)
     engine = DefaultObjects(splats=1000)
     records = Records(options.out / f"{report.bench}.records.jsonl", VERSION)
-    columns = {"condition": "", "objects": "", **COLUMNS, "hypotheses": ""}
+    columns = {"condition": "", "views": "", **COLUMNS, "standard errors": "", "hypotheses": ""}
     table = report.table("Conditions", columns)
     results: dict[str, list[dict[str, Any]]] = {}
     for name in options.conditions.split(","):
         results[name] = [
             records.get(
-                f"{mesh.name}/{options.seed}/{name}",
-                lambda mesh=mesh, name=name: measure(engine, mesh, options.seed, CONDITIONS[name]),
+                f"{mesh.name}/{options.seed}/{name}" + (f"/{view}" if view else ""),
+                lambda mesh=mesh, view=view, name=name: measure(
+                    engine, mesh, options.seed, view, CONDITIONS[name]
+                ),
             )
             for mesh in meshes
+            for view in range(options.views)
         ]
         kinds = Counter(result["kind"] for result in results[name])
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         means = [float(np.mean([result[column] for result in results[name]])) for column in COLUMNS]
-        table.add(name, len(meshes), *means, counts)
+        errors = estimate_errors(results[name], options.views)
+        table.add(name, len(results[name]), *means, ", ".join(f"{error:.3f}" for error in errors), counts)
     if "mask" in results:
         report_changes(report, results)
     trusted = [result for name in ("mask", "depth") for result in results.get(name, ())]
@@ -108,6 +117,14 @@ def run(options: argparse.Namespace, report: Report) -> None:
             np.array([result["confidence"] for result in trusted]),
             np.array([result["F@.05"] for result in trusted]),
         )
+
+
+def estimate_errors(results: list[dict[str, Any]], views: int) -> Array:
+    """Standard errors (3,) of the mean IoU and F-scores over objects, each the mean of its views."""
+    names = tuple(COLUMNS)[:3]
+    figures = np.array([[result[name] for name in names] for result in results])
+    means = figures.reshape(-1, views, len(names)).mean(axis=1)
+    return np.asarray(means.std(axis=0, ddof=1) / np.sqrt(len(means)))
 
 
 def report_changes(report: Report, results: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -21,7 +21,7 @@ export default defineConfig({
   projects: [
     // nothing moves by itself: screenshots are compared
     { name: "tests", testMatch: "*.spec.ts", use: { launchOptions: with3d, contextOptions: { reducedMotion: "reduce" } } },
-    // the pictures of docs/playground.md
+    // the images of docs/playground.md
     { name: "figures", testMatch: "figures.bench.ts", use: { launchOptions: with3d, contextOptions: { reducedMotion: "reduce" } } },
     // before the other bench: it finds a stack that has just started
     { name: "first visit", testMatch: "first_visit.bench.ts", use: { launchOptions: with3d } },

@@ -98,10 +98,20 @@ def read_catalogue(archive: zipfile.ZipFile, library: str) -> Iterator[Catalogue
 
 
 def load_coloured(path: Path, rotation: NDArray[np.float64]) -> dict[str, NDArray[np.generic]] | None:
-    """The arrays of one OBJ file, normalised; None where it has no faces or too many."""
+    """The arrays of one mesh file, normalised; None where it has no faces or too many."""
     loaded = trimesh.load(path, process=False)
     parts = loaded.dump() if isinstance(loaded, trimesh.Scene) else [loaded]
     parts = [part for part in parts if isinstance(part, trimesh.Trimesh) and len(part.faces)]
+    return colour_parts(parts, rotation)
+
+
+def colour_parts(
+    parts: list[trimesh.Trimesh], rotation: NDArray[np.float64]
+) -> dict[str, NDArray[np.generic]] | None:
+    """The arrays of an object's parts, turned (3, 3) to y up and normalised, as the module describes them.
+
+    None where there are no faces or too many.
+    """
     if not parts:
         return None
     points = np.concatenate([part.vertices[part.faces.ravel()] for part in parts]) @ rotation.T

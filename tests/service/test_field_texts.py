@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from maquette.contract import BodiesJob
+from maquette.contract.field_errors import FORMS
 from maquette.errors import InvalidRequest, invalid_requests
 
 IMAGE = {"url": "https://example.org/image.jpg"}
@@ -14,8 +15,21 @@ MEDIA = {"bodies": "image", "objects": "image", "track": "video", "segment": "im
 # names of validators and branches, and Python's types
 INTERNALS = re.compile(
     r"function-|constrained|nullable|\[|Value error|dictionary|tuple|extract|discriminator|after validation"
-    r"|\bTrue\b|\bNone\b|pydantic"
+    r"|\bTrue\b|\bNone\b|pydantic|pattern"
 )
+
+
+def list_patterns(schema: Any) -> set[str]:
+    if isinstance(schema, list):
+        return {pattern for item in schema for pattern in list_patterns(item)}
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+    return own | list_patterns(list(schema.values()))
+
+
+def test_every_pattern_of_the_contract_is_explained(gateway: TestClient) -> None:
+    assert list_patterns(gateway.get("/openapi.json").json()) == set(FORMS)
 
 
 def refuse(gateway: TestClient, request: Any) -> dict[str, Any]:
@@ -81,6 +95,9 @@ def test_too_many_heights_are_counted(gateway: TestClient) -> None:
         ("objects", {"text": ["cup"], "ground": 5}, "ground", "an object"),
         ("objects", {"points": [[1, 2]]}, "points.0.0", "an object"),
         ("objects", {"masks": []}, None, "say which objects"),
+        ("objects", {"text": ["cup", " "]}, "text.1", "not be blank"),
+        ("objects", {"from_job": "job_1"}, "from_job", "id of a job"),
+        ("objects", {"text": ["cup"], "engine": "SAM 3"}, "engine", "name of an engine"),
         ("scene", {"text": ["cup"], "formats": ["bvh"]}, "formats.0", "'glb'"),
         ("segment", {"text": ["cup"], "threshold": "much"}, "threshold", "number"),
         ("track", {"text": 5}, "text", "list"),

@@ -24,6 +24,8 @@ class ExtraMissing(MaquetteError):
 class ConnectionFailed(MaquetteError):
     """The service could not be reached, even after retries."""
 
+    code = "connection_failed"
+
 
 class ApiError(MaquetteError):
     """The service answered with an error; `problem` is its answer."""
@@ -48,6 +50,12 @@ class OutputExists(MaquetteError):
     """Saving would replace files that are there already; nothing was written."""
 
     code = "output_exists"
+
+
+class OutputNotWritten(MaquetteError):
+    """A file of a result cannot be written on this machine; the result stays on the service."""
+
+    code = "output_not_written"
 
 
 class Unauthorized(ApiError):
@@ -93,9 +101,13 @@ class JobFailed(ApiError):
 class JobCancelled(MaquetteError):
     """A job was cancelled, or expired in the queue."""
 
+    code = "cancelled"
+
 
 class WaitTimeout(MaquetteError):
     """The job did not finish in time; it continues and can be waited for again."""
+
+    code = "wait_timeout"
 
 
 BY_STATUS: dict[int, type[ApiError]] = {
@@ -141,7 +153,7 @@ def raise_for_state(job: Job) -> None:
     if job.state == "failed" and job.problem is not None:
         raise JobFailed(job.problem)
     if job.state != "succeeded":
-        raise JobCancelled(f"job {job.id} is {job.state}")
+        raise JobCancelled(f"{job.id} is {job.state}")
 
 
 @contextmanager

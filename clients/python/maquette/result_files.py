@@ -1,10 +1,12 @@
 """Where the files of a result are saved, and what is there already."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from maquette.contract import Artefact, Manifest
-from maquette.errors import MaquetteError, OutputExists
+from maquette.errors import OutputExists, OutputNotWritten
 from maquette.hashing import sha256
 from maquette.names import UniqueNames, split_suffix
 
@@ -29,16 +31,43 @@ def holds_artefact(file: Path, artefact: Artefact) -> bool:
     return file.is_file() and sha256(file).hex() == artefact.sha256
 
 
+@contextmanager
+def writing_whole(target: Path) -> Iterator[Path]:
+    """Yield the file to write, which replaces the target once it is complete.
+
+    Raises OutputNotWritten where the disk is full or read-only; nothing half written is left.
+    """
+    # what was interrupted must not be taken for the file
+    partial = target.with_name(f"{target.name}.part")
+    with naming_unwritable(target):
+        try:
+            yield partial
+            partial.replace(target)
+        except OSError:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def naming_unwritable(target: Path) -> Iterator[None]:
+    """Raise OutputNotWritten, which names the file or folder, where the system refuses to write it."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputNotWritten(f"{target} cannot be written: {error.strerror or error}") from error
+
+
 def check_writable(folder: Path) -> None:
-    """Raise MaquetteError where a folder is not there and cannot be created, before anything is computed."""
+    """Raise OutputNotWritten where a folder cannot be created or written, before anything is computed."""
     place = folder.absolute()
     while not place.exists():
         place = place.parent
     if not place.is_dir():
-        raise MaquetteError(f"{folder} cannot be a folder: {place} is a file")
+        raise OutputNotWritten(f"{folder} cannot be a folder: {place} is a file")
     # what stands in for files, as /proc does, accepts no folders from anybody
     if not os.access(place, os.W_OK | os.X_OK):
-        raise MaquetteError(f"{folder} cannot be written: {place} is read-only")
+        raise OutputNotWritten(f"{folder} cannot be written: {place} is read-only")
 
 
 def check_no_result(folder: Path) -> None:

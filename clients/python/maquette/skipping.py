@@ -46,7 +46,7 @@ def to_skipped(name: str, error: Exception) -> SkippedInput:
         detail = error.problem.detail.removeprefix(f"{Path(name).name}: ")
         return SkippedInput(name, error.code, detail)
     if isinstance(error, JobCancelled):
-        return SkippedInput(name, "cancelled", str(error))
+        return SkippedInput(name, error.code, str(error))
     if isinstance(error, OSError | InputRefused | OutputExists):
         return SkippedInput(name, getattr(error, "code", FILE_UNREADABLE), str(error))
     raise error

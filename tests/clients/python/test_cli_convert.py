@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from maquette.cli.context import CliContext
 from maquette.cli.main import app
-from maquette.errors import OutputExists
+from maquette.errors import OutputExists, OutputNotWritten
 from typer.testing import CliRunner
 
 
@@ -75,6 +75,17 @@ def test_files_beside_a_target_are_not_replaced(source: Path, tmp_path: Path) ->
     assert isinstance(refused.exception, OutputExists) and "plain.mtl" in str(refused.exception)
     assert (tmp_path / "plain.mtl").read_bytes() == b"of somebody else"
     assert not (tmp_path / "x.obj").exists()
+
+
+def test_a_target_that_cannot_be_written_stays_as_it_was(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.obj").write_bytes(b"the one before")
+    # writing to this device fails as a full disk does
+    (tmp_path / "x.obj.part").symlink_to("/dev/full")
+    failed = run_convert(source, tmp_path / "x.obj")
+    assert isinstance(failed.exception, OutputNotWritten)
+    assert "x.obj cannot be written: No space left on device" in str(failed.exception)
+    assert "maquette get job --out ELSEWHERE" in str(failed.exception)
+    assert (tmp_path / "x.obj").read_bytes() == b"the one before"
 
 
 def test_every_target_is_written_and_names_stay_in_their_folder(

@@ -1,5 +1,6 @@
 """`--out` and files of options: nothing is replaced silently, and what cannot work ends at once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,36 @@ def test_files_that_are_no_results_are_not_replaced(run: Run, saved: dict[str, s
     assert refused.status == 1 and "b.png; nothing was saved" in refused.stderr
     assert (tmp_path / "b.png").read_bytes() == b"a photo"
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("name", ["b.png", "result.json"])
+def test_a_full_disk_is_explained_and_the_result_kept(
+    run: Run, saved: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    # writing to this device fails as a full disk does
+    (tmp_path / "out" / f"{name}.part").symlink_to("/dev/full")
+    failed = run("get", saved["first"], "-o", "out")
+    assert failed.status == 1
+    assert f"output_not_written: out/{name} cannot be written: No space left on device" in failed.stderr
+    assert f"maquette get {saved['first']} --out ELSEWHERE" in failed.stderr
+    assert not [file for file in (tmp_path / "out").iterdir() if file.suffix == ".part" or file.name == name]
+    # nothing half done is in the way of the same command
+    assert run("get", saved["first"], "-o", "out").status == 0
+    assert (tmp_path / "out" / "b.png").read_bytes() == b"1b"
+
+
+def test_a_folder_that_cannot_be_made_is_explained(run: Run, saved: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("nowhere/at/all")
+    failed = run("get", saved["first"], "-o", "out")
+    assert failed.status == 1 and "output_not_written: out cannot be written: " in failed.stderr
+
+
+def test_jobs_that_go_on_after_an_error_are_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "not.png").write_bytes(b"no picture")
+    failed = run("segment", "red.png", "not.png", "-t", "person", "--strict")
+    (job_id,) = re.findall(r"red.png: segment (job_\w+) queued", failed.stderr)
+    assert failed.status == 1 and f"{job_id} goes on: maquette wait {job_id}" in failed.stderr
 
 
 @pytest.mark.slow

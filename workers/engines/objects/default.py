@@ -14,7 +14,7 @@ from workers.engines.protocols import EngineInfo, Mask, ObjectAsset, Rgb
 from workers.geometry.cameras import Camera
 from workers.geometry.posed_cameras import PosedCamera
 
-VERSION = "12"
+VERSION = "13"
 # Gaussians per object, about 1 MB as PLY. Chosen, not measured.
 SPLAT_SIZE = 15_000
 

@@ -6,7 +6,14 @@ from maquette._async.http import AsyncHttpClient
 from maquette.contract import Artefact, ArtefactLink, MakeLink, Manifest
 from maquette.errors import Gone, MaquetteError, artefacts_gone, invalid_requests
 from maquette.http import HttpRequest
-from maquette.result_files import MANIFEST_FILE, dump_manifest, holds_artefact, place_artefacts
+from maquette.result_files import (
+    MANIFEST_FILE,
+    dump_manifest,
+    holds_artefact,
+    naming_unwritable,
+    place_artefacts,
+    writing_whole,
+)
 
 
 async def read_artefact(http: AsyncHttpClient, artefact: Artefact) -> bytes:
@@ -16,32 +23,37 @@ async def read_artefact(http: AsyncHttpClient, artefact: Artefact) -> bytes:
 
 
 async def save_artefact(http: AsyncHttpClient, artefact: Artefact, target: Path) -> Path:
-    """Save an artefact to a file, unless it is there; raises MaquetteError for a wrong hash."""
+    """Save an artefact to a file, unless it is there.
+
+    Raises MaquetteError for a wrong hash, OutputNotWritten where the disk is full or read-only.
+    """
     if holds_artefact(target, artefact):
         return target
-    # what was interrupted must not be taken for the file
-    partial = target.with_name(f"{target.name}.part")
-    await http.send(HttpRequest(method="GET", path=f"/v1/artefacts/{artefact.sha256}", save_to=partial))
-    if not holds_artefact(partial, artefact):
-        partial.unlink()
-        raise MaquetteError(f"{artefact.name} arrived damaged: save again")
-    return partial.replace(target)
+    with writing_whole(target) as partial:
+        await http.send(HttpRequest(method="GET", path=f"/v1/artefacts/{artefact.sha256}", save_to=partial))
+        if not holds_artefact(partial, artefact):
+            partial.unlink()
+            raise MaquetteError(f"{artefact.name} arrived damaged: save again")
+    return target
 
 
 async def save_result(http: AsyncHttpClient, manifest: Manifest, folder: Path) -> Path:
     """Save every artefact under its name, and the manifest as `result.json`; returns the folder.
 
     A name that is not safe on this machine, or that another artefact has, is changed. Raises Gone, once all
-    others are saved, where the service has lost files.
+    others are saved, where the service has lost files, and OutputNotWritten where the disk is full or
+    read-only.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with naming_unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     lost: list[str] = []
     for artefact, file in place_artefacts(manifest, folder):
         try:
             await save_artefact(http, artefact, file)
         except Gone:
             lost.append(artefact.name)
-    (folder / MANIFEST_FILE).write_bytes(dump_manifest(manifest).encode())
+    with writing_whole(folder / MANIFEST_FILE) as listing:
+        listing.write_bytes(dump_manifest(manifest).encode())
     if lost:
         raise artefacts_gone(lost, folder)
     return folder

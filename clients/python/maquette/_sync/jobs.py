@@ -129,7 +129,7 @@ class Job(Generic[Res]):
             if self.state in FINAL_STATES:
                 return self._build_result()
             if deadline is not None and monotonic() + pause > deadline:
-                raise WaitTimeout(f"job {self.id} is {self.state} after {timeout:.0f} s")
+                raise WaitTimeout(f"{self.id} is {self.state} after {timeout:.0f} s")
             time.sleep(pause)
             pause = min(LONGEST_POLL_SECONDS, pause * POLL_GROWTH)
 

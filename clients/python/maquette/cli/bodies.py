@@ -20,9 +20,7 @@ Media = Annotated[list[str] | None, typer.Argument(help="Images or videos; none 
 FromJob = Annotated[str | None, o.field_option(BodiesJob, "from_job")]
 PosesFile = Annotated[
     Path | None,
-    typer.Option(
-        help="JSON file: a camera pose (4x4 matrix) per frame; places a video's bodies in the world."
-    ),
+    o.field_option(BodiesJob, "world_from_cam", help=o.POSES_HELP + "places bodies in the world."),
 ]
 Heights = Annotated[
     str | None,
@@ -99,7 +97,7 @@ def bodies(
         "gravity": parsing.parse_vector(gravity),
         "camera_pitch_deg": camera_pitch,
         "people": _read_people(people),
-        "world_from_cam": None if world_from_cam is None else _read_poses(world_from_cam),
+        "world_from_cam": parsing.read_poses(world_from_cam),
     }
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":
@@ -122,17 +120,6 @@ def _parse_heights(text: str | None) -> float | list[float | None] | None:
     except ValueError as error:
         raise typer.BadParameter(f"--height is metres, such as 1.1 or 1.1,-,1.75, not {text!r}") from error
     return heights[0] if len(heights) == 1 else heights
-
-
-def _read_poses(file: Path) -> list[Any]:
-    poses = parsing.read_json(file)
-    is_valid = isinstance(poses, list) and all(
-        isinstance(matrix, list) and len(matrix) == 4 and all(len(row) == 4 for row in matrix)
-        for matrix in poses
-    )
-    if not is_valid:
-        raise typer.BadParameter(f"{file} must hold a JSON list of 4x4 matrices")
-    return list(poses)
 
 
 def _read_people(file: Path | None) -> list[Any]:

@@ -9,11 +9,13 @@ from maquette.cli import options as o
 from maquette.cli import parsing
 from maquette.cli.context import get_context, print_json
 from maquette.cli.job_watch import JobWatch
+from maquette.cli.output import keeping_result
 from maquette.console import PlainConsole
 from maquette.contract import AssetFormat, ConvertJob
 from maquette.contract.defaults import CONVERT
 from maquette.errors import OutputExists
 from maquette.names import UniqueNames, split_suffix
+from maquette.result_files import writing_whole
 
 if TYPE_CHECKING:
     from maquette.client import Maquette
@@ -77,8 +79,10 @@ def convert(
         result = watch.add(job, source.name).wait(progress=not cli.as_json)
         contents = _read_files(mq, result, wanted, targets[0])
     replaced = [file for file, content in contents.items() if file.exists() and file.read_bytes() != content]
-    for file, content in contents.items():
-        file.write_bytes(content)
+    with keeping_result(job.id):
+        for file, content in contents.items():
+            with writing_whole(file) as partial:
+                partial.write_bytes(content)
     if replaced:
         PlainConsole(stderr=True).print("replaced", ", ".join(map(str, replaced)))
     if cli.as_json:

@@ -1,4 +1,4 @@
-"""Jobs that a command waits for: their ids are printed at once, and Ctrl-C says what becomes of them."""
+"""Jobs that a command waits for: their ids are printed at once, and which go on when it ends early."""
 
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -38,10 +38,11 @@ class JobWatch:
         return job
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if not isinstance(error, KeyboardInterrupt):
+        if error is None or isinstance(error, typer.Exit):
             return
         unfinished = [job for job in self._jobs if job.state not in FINAL_STATES]
-        if self._cli.cancel_on_interrupt:
+        is_interrupted = isinstance(error, KeyboardInterrupt)
+        if is_interrupted and self._cli.cancel_on_interrupt:
             for job in unfinished:
                 job.cancel()
                 self._console.print(f"{job.id} was asked to stop")
@@ -50,7 +51,8 @@ class JobWatch:
                 self._console.print(f"{job.id} goes on: maquette wait {job.id}", soft_wrap=True)
             if len(unfinished) > MOST_LINES:
                 self._console.print(f"{len(unfinished) - MOST_LINES} more go on: maquette jobs")
-        raise typer.Exit(INTERRUPTED) from error
+        if is_interrupted:
+            raise typer.Exit(INTERRUPTED) from error
 
 
 def choose_folder(out: Path | None, name: str, jobs: int) -> Path | None:

@@ -11,6 +11,8 @@ from maquette.cli.lazy_group import LazyCommand, LazyGroup, plain_typer
 from maquette.plain_text import print_line
 from maquette.settings import API_KEY_VARIABLE, DEFAULT_URL, URL_VARIABLE
 
+# what the system answers about a file that a command names
+UNREADABLE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 MEDIA, DATASETS, JOBS, SERVICE = "Images and videos", "Datasets", "Jobs", "Service"
 
 
@@ -158,10 +160,11 @@ def main() -> None:
 def explain_error(error: Exception) -> tuple[str, str] | None:
     """Return the code and the detail of an error that users can do something about; None for any other."""
     from maquette.errors import ApiError, MaquetteError
+    from maquette.skipping import FILE_UNREADABLE
 
     if isinstance(error, ApiError):
         return error.code, error.problem.explain()
     if isinstance(error, MaquetteError | OSError | ValueError | RuntimeError):
-        code = getattr(error, "code", None)
+        code = getattr(error, "code", FILE_UNREADABLE if isinstance(error, UNREADABLE) else None)
         return code if isinstance(code, str) else "error", str(error)
     return None

@@ -1,5 +1,6 @@
 """`maquette objects`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +23,14 @@ Multiview = Annotated[
     bool, typer.Option("--multiview", help="Reconstruct each object of a video from many frames.")
 ]
 MaxViews = Annotated[int, o.field_option(ObjectsJob, "max_views")]
+PosesFile = Annotated[
+    Path | None,
+    o.field_option(
+        ObjectsJob,
+        "world_from_cam",
+        help=o.POSES_HELP + "for --multiview, which else estimates them from the frames.",
+    ),
+]
 
 
 def objects(
@@ -33,7 +42,7 @@ def objects(
     mask: o.MaskFiles = None,
     mask_label: o.MaskLabels = None,
     from_job: o.FromJob = None,
-    threshold: o.Threshold = None,
+    threshold: o.Thresholds = None,
     camera: o.CameraOption = None,
     depth: o.DepthFile = None,
     depth_unit: o.DepthUnit = None,
@@ -56,6 +65,7 @@ def objects(
     longest_side: o.LongestSide = None,
     multiview: Multiview = OBJECTS.multiview,
     max_views: MaxViews = OBJECTS.max_views,
+    world_from_cam: PosesFile = None,
     seed: o.Seed = OBJECTS.seed,
     engine: o.EngineName = OBJECTS.engine,
     timeout_seconds: o.Timeout = OBJECTS.timeout_seconds,
@@ -70,6 +80,7 @@ def objects(
         "formats": parsing.parse_names(formats, ObjectFormat),
         "multiview": multiview,
         "max_views": max_views,
+        "world_from_cam": parsing.read_poses(world_from_cam),
     }
 
     def start(mq: "Maquette", medium: Any) -> "Job[Any]":

@@ -144,7 +144,6 @@ Prompts = Annotated[
         "and with object and remove to correct or end an object."
     ),
 ]
-Threshold = Annotated[float | None, field_option(SegmentJob, "threshold")]
 Thresholds = Annotated[
     list[float] | None,
     typer.Option(
@@ -152,6 +151,8 @@ Thresholds = Annotated[
         help="Lowest score of an instance that a phrase finds: once for all phrases, or once per phrase.",
     ),
 ]
+
+POSES_HELP = "JSON file: a list of camera poses, a 4x4 matrix in metres per frame of the video; "
 
 FromJob = Annotated[str | None, field_option(ObjectsJob, "from_job")]
 CameraOption = Annotated[

@@ -1,5 +1,7 @@
 """What a command prints of a finished job."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -7,7 +9,7 @@ from maquette.cli.context import CliContext, print_json
 from maquette.cli.tables import tabulate
 from maquette.console import PlainConsole, styled
 from maquette.contract import BodiesResult, ObjectsResult, SceneResult
-from maquette.errors import OutputExists
+from maquette.errors import OutputExists, OutputNotWritten
 from maquette.handles import Job
 from maquette.result_files import (
     check_no_result,
@@ -21,14 +23,17 @@ Res = TypeVar("Res", bound=AnyResult)
 
 
 def check_output(cli: CliContext, folder: Path) -> None:
-    """Raise MaquetteError, before a job is submitted, for a folder in which its result could not be saved."""
+    """Raise OutputNotWritten or OutputExists, before a job is submitted, where its files have no place."""
     check_writable(folder)
     if not cli.overwrite:
         check_no_result(folder)
 
 
 def save_result(cli: CliContext, result: AnyResult, folder: Path) -> None:
-    """Save a result's files; raises OutputExists, unless the user wants to replace what is there."""
+    """Save a result's files.
+
+    Raises OutputExists, unless the user wants to replace what is there, and OutputNotWritten.
+    """
     if cli.overwrite:
         remove_earlier_result(result.manifest, folder)
     else:
@@ -38,7 +43,19 @@ def save_result(cli: CliContext, result: AnyResult, folder: Path) -> None:
             raise OutputExists(
                 f"{error}: maquette get {result.job.id} --out ELSEWHERE, or add --overwrite"
             ) from error
-    result.save(folder)
+    with keeping_result(result.job.id):
+        result.save(folder)
+
+
+@contextmanager
+def keeping_result(job_id: str) -> Iterator[None]:
+    """Say, where the files of a result cannot be written, how to get them from the service again."""
+    try:
+        yield
+    except OutputNotWritten as error:
+        raise OutputNotWritten(
+            f"{error}; the service keeps the result: maquette get {job_id} --out ELSEWHERE"
+        ) from error
 
 
 def finish_job(cli: CliContext, job: Job[Res], title: str, folder: Path | None) -> Res:

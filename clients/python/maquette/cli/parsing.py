@@ -92,6 +92,24 @@ def read_prompts(file: Path | None) -> list[dict[str, Any]]:
     return prompts
 
 
+def read_poses(file: Path | None) -> list[Any] | None:
+    """Read camera poses, 4x4 matrices, from a JSON file."""
+    if file is None:
+        return None
+    poses = read_json(file)
+    if not isinstance(poses, list) or not all(map(_is_matrix, poses)):
+        raise typer.BadParameter(f"{file} must hold a JSON list of 4x4 matrices")
+    return poses
+
+
+def _is_matrix(value: Any) -> bool:
+    return _has_four(value) and all(map(_has_four, value))
+
+
+def _has_four(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4
+
+
 def read_json(file: Path) -> Any:
     """Read a JSON file that an option names."""
     try:

@@ -8,7 +8,7 @@ from maquette.cli import parsing
 
 # options that the client takes under the same name, and as they are
 SAME = (
-    *("text", "threshold", "turntable_size", "turntable_seconds", "density"),
+    *("text", "turntable_size", "turntable_seconds", "density"),
     *("seed", "engine", "timeout_seconds"),
 )
 OUTPUTS = ("placed", "turntable", "simulation", "pointmap")
@@ -19,6 +19,7 @@ def parse_reconstruction(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the client's arguments from a command's options, as `typer.Context.params` has them."""
     return {
         **{name: options[name] for name in SAME},
+        **parsing.parse_thresholds(options["threshold"], options["text"]),
         "boxes": parsing.parse_boxes(options["box"]),
         "points": parsing.parse_points(options["point"]),
         "masks": [parsing.read_mask(file) for file in options["mask"] or ()],

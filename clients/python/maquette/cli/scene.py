@@ -28,7 +28,7 @@ def scene(
     mask: o.MaskFiles = None,
     mask_label: o.MaskLabels = None,
     from_job: FromJob = None,
-    threshold: o.Threshold = None,
+    threshold: o.Thresholds = None,
     camera: o.CameraOption = None,
     depth: o.DepthFile = None,
     depth_unit: o.DepthUnit = None,

@@ -25,6 +25,17 @@ FurtherImages = Annotated[
     ),
 ]
 
+NmsIou = Annotated[
+    float | None,
+    o.field_option(
+        SegmentJob, "nms_iou", help="Mask IoU above which the weaker of two instances is left out."
+    ),
+]
+FillArea = Annotated[
+    int | None,
+    o.field_option(SegmentJob, "fill_area", help="Largest hole or speck that is removed, in mask cells."),
+]
+
 
 def segment(
     context: typer.Context,
@@ -36,25 +47,19 @@ def segment(
     counter: o.CounterExemplars = None,
     prompts: o.Prompts = None,
     threshold: o.Thresholds = None,
-    nms_iou: Annotated[
-        float | None,
-        o.field_option(
-            SegmentJob, "nms_iou", help="Mask IoU above which the weaker of two instances is left out."
-        ),
-    ] = None,
-    fill_area: Annotated[
-        int | None,
-        o.field_option(SegmentJob, "fill_area", help="Largest hole or speck that is removed, in mask cells."),
-    ] = None,
+    nms_iou: NmsIou = None,
+    fill_area: FillArea = None,
     frame: Annotated[
         int | None, o.field_option(SegmentJob, "frame", help="Index of a frame of videos, from 0.")
     ] = None,
     further: FurtherImages = None,
+    overlay: Annotated[bool, typer.Option(help="Draw the masks over the image.")] = SEGMENT.overlay,
     polygons: Annotated[bool, typer.Option("--polygons", help="Add polygons to the result.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Write a PNG per mask.")] = False,
     semantic: Annotated[
         bool, typer.Option("--semantic", help="Write how likely each pixel belongs to each phrase.")
     ] = False,
+    seed: o.Seed = SEGMENT.seed,
     engine: o.EngineName = SEGMENT.engine,
     timeout_seconds: o.Timeout = SEGMENT.timeout_seconds,
     strict: o.Strict = False,
@@ -78,7 +83,9 @@ def segment(
             fill_area=fill_area,
             frame=frame,
             images=parsing.read_prompts(further),
+            overlay=overlay,
             outputs=parsing.list_enabled({"polygons": polygons, "png": png, "semantic": semantic}),
+            seed=seed,
             engine=engine,
             timeout_seconds=timeout_seconds,
         )

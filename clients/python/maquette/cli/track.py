@@ -19,6 +19,8 @@ START_FRAME_HELP = (
     "the highest), or for phrases alone the first frame (backward: the last)."
 )
 
+RESERVED_HELP = "Ids up to this one are of objects that prompts name: another prompt renumbers nothing."
+
 
 def track(
     context: typer.Context,
@@ -33,9 +35,13 @@ def track(
     start_frame: Annotated[int | None, o.field_option(TrackJob, "start_frame", help=START_FRAME_HELP)] = None,
     direction: Annotated[Direction, o.field_option(TrackJob, "direction")] = TRACK.direction,
     max_frames: Annotated[int | None, o.field_option(TrackJob, "max_frames")] = None,
+    reserved_ids: Annotated[int, o.field_option(TrackJob, "reserved_ids", help=RESERVED_HELP)] = (
+        TRACK.reserved_ids
+    ),
     overlay: Annotated[bool, typer.Option(help="Write a video with the masks drawn over it.")] = True,
     ytvis: Annotated[bool, typer.Option(help="Write YouTube-VIS JSON with SA-Co's noun phrases.")] = True,
     png: Annotated[bool, typer.Option("--png", help="Write ZIPs of PNGs whose pixels are ids.")] = False,
+    seed: o.Seed = TRACK.seed,
     engine: o.EngineName = TRACK.engine,
     timeout_seconds: o.Timeout = TRACK.timeout_seconds,
     strict: o.Strict = False,
@@ -60,7 +66,9 @@ def track(
             start_frame=start_frame,
             direction=direction,
             max_frames=max_frames,
+            reserved_ids=reserved_ids,
             outputs=parsing.list_enabled({"overlay": overlay, "ytvis": ytvis, "png": png}),
+            seed=seed,
             engine=engine,
             timeout_seconds=timeout_seconds,
         )

@@ -4,7 +4,7 @@ import { service } from "./service";
 
 /** What a list shows of an ended job besides its row. */
 export interface JobDetails {
-  /** Address of a small picture of its result; null where it has none. */
+  /** Address of a small image of its result; null where it has none. */
   picture: string | null;
   /** What its request names. */
   text: string;

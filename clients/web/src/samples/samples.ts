@@ -22,7 +22,7 @@ export async function loadSample({ name, url }: Sample): Promise<File> {
   return new File([await answer.blob()], name);
 }
 
-/** Pictures to try the page with. */
+/** Images to try the page with. */
 export const SAMPLES: readonly Sample[] = list(pictures);
 
 /** Videos to try the page with. */

@@ -79,7 +79,7 @@ test("a person becomes a body with a rig @slow", async ({ studio: page }) => {
   test.setTimeout(240_000);
   const file = { name: "person.png", mimeType: "image/png", buffer: makeInput("person", "person.png") };
   await page.locator('input[type="file"]').first().setInputFiles(file);
-  // nothing is searched before the picture is there
+  // nothing is searched before the image is there
   await expect(page.getByRole("application", { name: /person\.png/ })).toBeVisible();
   await page.getByLabel("Objects to find").fill("person");
   await page.keyboard.press("Enter");

@@ -11,7 +11,7 @@ test("a dataset is estimated, built and browsed @slow", async ({ studio: page })
   await page.locator("form input[webkitdirectory]").setInputFiles(folder);
   await expect(page.getByText("1 file is no video: it was left out.")).toBeVisible();
   await expect(page.getByText("1 video,")).toBeVisible();
-  await page.getByLabel("Objects to follow").fill("vase");
+  await page.getByLabel("Objects to track").fill("vase");
   await page.getByLabel("shortest clip, s").fill("1");
   await page.getByRole("button", { name: "Estimate" }).click();
   await expect(page.getByText(/About .* of one worker/)).toBeVisible({ timeout: 120_000 });
@@ -42,7 +42,7 @@ test("a dataset is estimated, built and browsed @slow", async ({ studio: page })
 test("a bucket that is not allowed is refused in a sentence, and what was typed stays", async ({ studio: page, complaints }) => {
   await page.goto(`${url()}/#/datasets`);
   await page.getByLabel("or a bucket that the operator allows").fill("s3://elsewhere/*.mp4");
-  await page.getByLabel("Objects to follow").fill("vase");
+  await page.getByLabel("Objects to track").fill("vase");
   await page.getByRole("button", { name: "Start" }).click();
   await expect(page.getByText("workers may not read from s3://elsewhere/*.mp4")).toBeVisible();
   await expect(page.getByText("bucket_not_allowed")).toBeVisible();
@@ -50,7 +50,7 @@ test("a bucket that is not allowed is refused in a sentence, and what was typed 
   await page.getByRole("link", { name: "Jobs" }).click();
   await page.getByRole("link", { name: "Datasets" }).click();
   await expect(page.getByLabel("or a bucket that the operator allows")).toHaveValue("s3://elsewhere/*.mp4");
-  await expect(page.getByLabel("Objects to follow")).toHaveValue("vase");
+  await expect(page.getByLabel("Objects to track")).toHaveValue("vase");
   complaints.splice(0);
 });
 
@@ -61,7 +61,7 @@ test("a dataset of a bucket is estimated before it is built @slow", async ({ stu
   writeFileSync(`${folder}/one.mp4`, readSample("rolling-ball.mp4"));
   await page.goto(`${url()}/#/datasets`);
   await page.getByLabel("or a bucket that the operator allows").fill(`${bucket()}/*.mp4`);
-  await page.getByLabel("Objects to follow").fill("vase");
+  await page.getByLabel("Objects to track").fill("vase");
   await page.getByLabel("shortest clip, s").fill("1");
   await page.getByRole("button", { name: "Estimate" }).click();
   await expect(page.getByText(/About .* of one worker for 3\.0 s of video/)).toBeVisible({ timeout: 200_000 });

@@ -38,7 +38,7 @@ test("a job that fails says why, and what to do", async ({ studio: page }) => {
   await expect(page.getByText("asset_unreadable")).toBeVisible();
 });
 
-for (const [room, control] of [["image", "Picture"], ["video", "Video"]] as const) {
+for (const [room, control] of [["image", "Image"], ["video", "Video"]] as const) {
   test(`five gigabytes dropped on the room ${room} are refused before they are sent`, async ({ studio: page, complaints }) => {
     if (room === "image") {
       await openSample(page, "breakfast");

@@ -9,7 +9,7 @@ test("from the link to a mask, and to an object that turns", async ({ page }) =>
   const seconds = () => ((Date.now() - begun) / 1000).toFixed(1);
   await page.goto(process.env["MAQUETTE_TEST_LINK"] ?? "");
   const canvas = await openSample(page, "breakfast");
-  report("seconds from the link to a picture", seconds());
+  report("seconds from the link to an image", seconds());
   const apple = await findPlace(canvas, 0.54, 0.66);
   await page.mouse.click(apple.x, apple.y);
   await expect(listObjects(page)).toHaveCount(1, { timeout: 90_000 });

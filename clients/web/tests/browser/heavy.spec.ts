@@ -27,7 +27,7 @@ test("the timeline of a ten-minute video is drawn and scrubbed @slow", async ({ 
   await expect(page.getByText("frame 3000 of 5999 · 300.00 s")).toBeVisible();
   const box = await page.locator("canvas").boundingBox();
   if (!box) throw new Error("no frame");
-  // the disc is in the middle after half of the time, in the picture that is drawn as well
+  // the disc is in the middle after half of the time, in the image that is drawn as well
   const readMiddle = () =>
     page.locator("canvas").evaluate((canvas: HTMLCanvasElement) => {
       const middle = canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
@@ -54,18 +54,18 @@ test("thousands of masks are panned @slow", async ({ studio: page }) => {
   const stored = JSON.stringify({ groups: [], objects, nextId: 2001, nextColor: 2001 });
   await page.evaluate((text) => sessionStorage.setItem(`image:${location.hash.split("/")[2]}`, text), stored);
   await page.reload();
-  await expect(page.getByText("and 1800 more on the picture")).toBeVisible();
+  await expect(page.getByText("and 1800 more on the image")).toBeVisible();
   await page.keyboard.press("h");
   await expectPanned(page, canvas);
 });
 
-test("a picture of fifty megapixels that lies on its side is shown upright, and panned @slow", async ({ studio: page }) => {
+test("an image of fifty megapixels that lies on its side is shown upright, and panned @slow", async ({ studio: page }) => {
   const file = { name: "large.jpg", mimeType: "image/jpeg", buffer: makeInput("large-picture", "large.jpg") };
   await page.locator('input[type="file"]').first().setInputFiles(file);
   const canvas = page.locator("canvas");
   await expect(canvas).toBeVisible({ timeout: 60_000 });
   await page.keyboard.press("h");
-  // red is at the top left of the upright picture
+  // red is at the top left of the upright image
   const place = await findPlace(canvas, 0.1, 0.1, [5774, 8660]);
   const picture = await page.screenshot({ clip: { x: place.x, y: place.y, width: 4, height: 4 } });
   const [red = 0, green = 255] = await page.evaluate(async (png) => {
@@ -80,7 +80,7 @@ test("a picture of fifty megapixels that lies on its side is shown upright, and 
   await expectPanned(page, canvas);
 });
 
-/** The picture follows the mouse; what a frame takes depends on the machine, and is reported. */
+/** The image follows the mouse; what a frame takes depends on the machine, and is reported. */
 async function expectPanned(page: Page, canvas: Locator): Promise<void> {
   const still = await canvas.screenshot();
   const session = await page.context().newCDPSession(page);
@@ -97,7 +97,7 @@ async function expectPanned(page: Page, canvas: Locator): Promise<void> {
   expect((await canvas.screenshot()).equals(still)).toBe(false);
 }
 
-/** Frames of one second in which the picture is dragged. */
+/** Frames of one second in which the image is dragged. */
 async function countFrames(page: Page, canvas: Locator): Promise<number> {
   const place = await findPlace(canvas, 0.5, 0.5);
   await page.mouse.move(place.x, place.y);

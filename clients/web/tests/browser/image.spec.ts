@@ -47,16 +47,16 @@ test("a box names the object in it", async ({ studio: page }) => {
   expect(mask?.box.x1).toBeLessThan(400);
 });
 
-test("a file that is no picture says so, and leaves what was there", async ({ studio: page, complaints }) => {
+test("a file that is no image says so, and leaves what was there", async ({ studio: page, complaints }) => {
   await openSample(page, "football");
   await page.getByLabel("Objects to find").fill("sports ball");
-  const data = Buffer.from("this is no picture");
+  const data = Buffer.from("this is no image");
   const drop = await page.evaluateHandle((bytes) => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([bytes], "notes.txt", { type: "text/plain" }));
     return transfer;
   }, data.toString());
-  await page.getByRole("region", { name: "Picture" }).dispatchEvent("drop", { dataTransfer: drop });
+  await page.getByRole("region", { name: "Image" }).dispatchEvent("drop", { dataTransfer: drop });
   await expect(page.getByText("unsupported_media")).toBeVisible();
   await expect(page.getByText("What to do")).toBeVisible();
   await expect(page.locator("canvas")).toBeVisible();
@@ -137,7 +137,7 @@ test("an example finds what looks like it @slow", async ({ studio: page }) => {
   await expect(page.getByText("Looking for")).toHaveCount(0);
 });
 
-test("a picture is pasted @slow", async ({ studio: page }) => {
+test("an image is pasted @slow", async ({ studio: page }) => {
   const bytes = [...readSample("football.webp")];
   await page.evaluate((values) => {
     const transfer = new DataTransfer();

@@ -29,7 +29,7 @@ test("from a click to its mask", async ({ studio: page }) => {
       "page to screen": click.drawn - click.answered,
     });
   }
-  // the first click encodes the picture, which later ones find
+  // the first click encodes the image, which later ones find
   const later = rows.slice(1);
   for (const name of Object.keys(rows[0] ?? {}) as (keyof (typeof rows)[0])[]) {
     const values = later.map((row) => row[name]).toSorted((a, b) => a - b);

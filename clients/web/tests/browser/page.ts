@@ -11,7 +11,7 @@ export const url = () => process.env["MAQUETTE_TEST_URL"] ?? "";
 export const bucket = () => process.env["MAQUETTE_TEST_BUCKET"] ?? "";
 export const key = () => process.env["MAQUETTE_TEST_KEY"] ?? "";
 
-/** The bytes of a sample picture or video. */
+/** The bytes of a sample image or video. */
 export function readSample(name: string): Buffer {
   return readFileSync(SAMPLES + name);
 }
@@ -102,7 +102,7 @@ export function report(what: string, value: string): void {
   process.stdout.write(`     ${what}: ${value}\n`);
 }
 
-/** Open a sample picture. */
+/** Open a sample image. */
 export async function openSample(page: Page, name: string): Promise<Locator> {
   await page.getByRole("button", { name }).click();
   const canvas = page.locator("canvas");
@@ -111,10 +111,10 @@ export async function openSample(page: Page, name: string): Promise<Locator> {
   return canvas;
 }
 
-/** Where a share of the shown picture lies on the page. */
+/** Where a share of the shown image lies on the page. */
 export async function findPlace(canvas: Locator, x: number, y: number, [width, height] = [800, 600]): Promise<{ x: number; y: number }> {
   const box = await canvas.boundingBox();
-  if (!box) throw new Error("the picture is not shown");
+  if (!box) throw new Error("the image is not shown");
   const scale = Math.min(box.width / width, box.height / height) * 0.96;
   const [left, top] = [(box.width - width * scale) / 2, (box.height - height * scale) / 2];
   return { x: box.x + left + x * width * scale, y: box.y + top + y * height * scale };

@@ -9,7 +9,7 @@ const GRID = 100;
 const SAME = 0.9;
 
 for (const form of ["Mesh", "Splat"]) {
-  test(`the ${form.toLowerCase()} lies over the picture where its mask is @slow`, async ({ studio: page, shifts }) => {
+  test(`the ${form.toLowerCase()} lies over the image where its mask is @slow`, async ({ studio: page, shifts }) => {
     await openSample(page, "breakfast");
     await page.getByLabel("Objects to find").fill("cup");
     await page.keyboard.press("Enter");
@@ -17,7 +17,7 @@ for (const form of ["Mesh", "Splat"]) {
     await page.getByRole("button", { name: "Make 3D" }).click();
     await page.getByRole("button", { name: form, exact: true }).click({ timeout: 60_000 });
     await expect(page.getByText("Loading the")).toHaveCount(0);
-    await page.getByRole("button", { name: "Over the picture" }).click();
+    await page.getByRole("button", { name: "Over the image" }).click();
     await page.getByLabel("opacity").fill("1");
     const id = /job_[0-9a-f]+/.exec(page.url())?.[0];
     const job = (await (await page.request.get(`${url()}/v1/jobs/${id}`)).json()) as { result: { result: ObjectsResult } };
@@ -36,7 +36,7 @@ for (const form of ["Mesh", "Splat"]) {
     };
     await expect.poll(measure).toBeGreaterThan(SAME);
     report("mask IoU", overlap.toFixed(3));
-    // the canvas takes the picture's shape, as was asked for; without a GPU that is long after the click
+    // the canvas takes the image's shape, as was asked for; without a GPU that is long after the click
     shifts.splice(0);
   });
 }

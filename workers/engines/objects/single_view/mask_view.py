@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from workers.engines.objects.single_view.coarse_mask import CoarseMask, attainable_iou, resample_mask
 from workers.engines.objects.single_view.depth_edges import find_own_depth
 from workers.engines.objects.single_view.depth_noise import estimate_noise
+from workers.engines.objects.single_view.depth_prediction import TwoSidedDepth, predict_depths
 from workers.engines.objects.single_view.outline import Lattice, clean_mask, fit_lattice
 from workers.engines.protocols import Mask, Rgb
 from workers.geometry.borders import touches_border
@@ -62,6 +63,13 @@ class MaskView:
     def lattice(self) -> Lattice:
         """The cleaned mask's outline, on which free-form surfaces are built."""
         return fit_lattice(self.mask)
+
+    @cached_property
+    def predicted(self) -> TwoSidedDepth:
+        """What the network says of the object; only of a view whose image is known."""
+        if self.image is None:
+            raise ValueError("the network needs an image")
+        return predict_depths(self.image, self.mask, self.camera, self.depth)
 
     @cached_property
     def is_truncated(self) -> bool:

@@ -1,8 +1,9 @@
 """Solids of revolution: the tilt of the axis that explains an outline.
 
 Where a mask alone leaves the tilt open, the steepest tilt that still explains it is taken: flat tops and
-bottoms then come out flat. Outlines that every tilt explains are of round things, whose tilt does not matter;
-they are left to inflation.
+bottoms then come out flat. Of the tilts that explain it, the one is preferred whose front agrees with what
+the network reads off the image, and where that looks into the solid, it becomes hollow. Outlines that every
+tilt explains are of round things, whose tilt does not matter; they are left to inflation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.engines.objects.single_view.coarse_mask import CoarseMask
+from workers.engines.objects.single_view.front_agreement import measure_disagreement
 from workers.engines.objects.single_view.hypotheses import ShapeFit, ShapeName, build_parametric_fit
 from workers.engines.objects.single_view.label_prior import LabelPrior
 from workers.engines.objects.single_view.mask_view import MaskView
@@ -35,6 +37,15 @@ USUAL_TILT = 25
 TILT_TOLERANCE, PIERCED_TOLERANCE = 0.0075, 0.03
 # The same where depth determines the tilt.
 MEASURED_TOLERANCE = 0.02
+# What ten degrees between a tilt and the outline's own count against it, as a mean difference between its
+# front and the network's in sizes of the object; and the length over width beyond which the network does not
+# choose: its front slopes too little there. On 101 solids of the development halves and of training's objects
+# that are shorter, IoU and F@.05 gain 0.013 and 0.021 over the outline's tilt; nine longer ones lose 0.04 and
+# 0.05. Weights from 0 to 0.016 differ by 0.003.
+TILT_WEIGHT, MAX_ASKED_RATIO = 0.004, 3.5
+# By how much less a hollow solid's front differs from the network's for it to be taken, in sizes of the
+# object: of bowls and cups that are looked into 0.07 to 0.17, of cans -0.04 to -0.17.
+HOLLOW_GAIN = 0.01
 # Share of what half a pixel costs in IoU by which the tolerance grows for masks of few pixels, and the IoU
 # above which it does not: what the steps of pixels cost says nothing against a tilt.
 STEP_SHARE, EXACT_IOU = 0.3, 0.98
@@ -65,8 +76,12 @@ class RevolutionHypothesis:
         if coarse.hole_share() > MAX_HOLE_SHARE:
             solid, others = _best_pierced(coarse, solids, best), []
         else:
-            solid = _choose_tilt(coarse, mirror, solids, best, tolerance)
+            allowed = _list_explaining(solids, best, tolerance)
+            solid = _choose_tilt(coarse, mirror, allowed, best, tolerance)
             others = [other for other in solids if other.iou >= best - MEASURED_TOLERANCE]
+            if solid is not None and view.image is not None and view.depth is None:
+                is_slender = mirror.length_to_width(coarse) > MAX_ASKED_RATIO
+                solid = _ask_network(solid, [] if is_slender else allowed, view)
         if solid is None:
             return
         measured, axes = _register_best([solid, *others], view) if view.depth is not None else (None, None)
@@ -83,19 +98,43 @@ def _register_best(
     return max(trials, key=lambda trial: trial[0].score, default=(None, None))
 
 
+def _ask_network(
+    solid: SolidOfRevolution, allowed: Sequence[SolidOfRevolution], view: MaskView
+) -> SolidOfRevolution:
+    """The solid among those that explain the mask that agrees best with the network's front, or a hollow one.
+
+    The tilt of `solid` is what the outline says, and of `allowed` as many as may be chosen instead.
+    """
+    trials = [(measure_disagreement(*trial.mesh(), view), trial) for trial in (solid, *allowed)]
+    closed, best = min(
+        trials, key=lambda trial: trial[0] + TILT_WEIGHT * ((trial[1].tilt - solid.tilt) / 10) ** 2
+    )
+    hollow = best.hollow_out()
+    if hollow is not None and closed - measure_disagreement(*hollow.mesh(), view) > HOLLOW_GAIN:
+        return hollow
+    return best
+
+
+def _list_explaining(
+    solids: Sequence[SolidOfRevolution], best: float, tolerance: float
+) -> list[SolidOfRevolution]:
+    """The solids whose tilts explain the mask about as well as the best one."""
+    required = min(best - TILT_TOLERANCE, max(best - tolerance, EXACT_IOU))
+    return [solid for solid in solids if solid.iou >= required]
+
+
 def _choose_tilt(
     coarse: CoarseMask,
     mirror: MirrorAxis,
-    solids: Sequence[SolidOfRevolution],
+    allowed: Sequence[SolidOfRevolution],
     best: float,
     tolerance: float,
 ) -> SolidOfRevolution | None:
-    """The solid of the steepest tilt that explains the mask; None for outlines that may be of a ball."""
+    """The steepest of the solids that explain the mask; None for outlines that may be of a ball."""
     compact = coarse.aspect() < MAX_ROUND_ASPECT
     if compact and coarse.ellipse_iou() >= best - tolerance:
         return None
-    required = min(best - TILT_TOLERANCE, max(best - tolerance, EXACT_IOU))
-    steepest = max(solid.tilt for solid in solids if solid.iou >= required)
+    steepest = max(solid.tilt for solid in allowed)
     if steepest >= STEEPEST:
         if compact:
             return None

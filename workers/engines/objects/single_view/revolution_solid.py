@@ -1,6 +1,6 @@
 """A solid of revolution in the camera frame, and its mesh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from workers.geometry.cameras import Camera
 Array = NDArray[np.float64]
 # Corners of each circle of the mesh.
 SECTIONS = 64
+# Thickness of a hollow solid's wall and floor, as a share of its largest radius; bowls and cups differ little
+# between 0.05 and 0.1. A cavity ends where it would be narrower than its wall, and needs some rings.
+WALL, MIN_CAVITY_RINGS = 0.05, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class SolidOfRevolution:
     """A profile, `heights` (K,) and `radii` (K,), about an axis tilted by `tilt` degrees.
 
     `iou` is that of its outline with the coarse mask; `hole` has the radii (K,) of the hole along the axis,
-    where there is one.
+    where there is one; `cavity` the heights and radii (J, 2) of a cavity that is open at the top, from its
+    rim to its floor.
     """
 
     axis: RevolutionAxis
@@ -59,6 +63,20 @@ class SolidOfRevolution:
     tilt: float
     iou: float
     hole: Array | None = None
+    cavity: Array | None = None
+
+    def hollow_out(self) -> "SolidOfRevolution | None":
+        """The same solid with an even wall about a cavity, open at the top; None without room for one."""
+        if self.hole is not None:
+            return None
+        wall = WALL * float(self.radii.max())
+        inner = self.radii - wall
+        is_open = (inner > wall) & (self.heights >= self.heights[0] + wall)
+        count = int(np.logical_and.accumulate(is_open[::-1]).sum())
+        if count < MIN_CAVITY_RINGS:
+            return None
+        cavity = np.column_stack([self.heights, inner])[::-1][:count]
+        return replace(self, cavity=cavity)
 
     def axes(self) -> Array:
         """Its x, y (up the axis) and z (to the camera) as rows (3, 3)."""
@@ -69,10 +87,13 @@ class SolidOfRevolution:
         return self._closed_mesh() if self.hole is None else self._pierced_mesh(self.hole)
 
     def _closed_mesh(self) -> tuple[Array, NDArray[np.int64]]:
-        count = len(self.heights)
-        rings = self.axis.rings(self.heights, self.radii, SECTIONS).reshape(-1, 3)
+        heights, radii = self.heights, self.radii
+        if self.cavity is not None:
+            heights, radii = np.concatenate([np.column_stack([heights, radii]), self.cavity]).T
+        count = len(heights)
+        rings = self.axis.rings(heights, radii, SECTIONS).reshape(-1, 3)
         walls = [face for ring in range(count - 1) for face in _wall_faces(ring, ring + 1)]
-        ends = self.axis.origin + self.heights[[0, -1], None] * self.axis.up
+        ends = self.axis.origin + heights[[0, -1], None] * self.axis.up
         k, n = _section_indices()
         bottom, top, last = count * SECTIONS, count * SECTIONS + 1, (count - 1) * SECTIONS
         walls.append(np.stack([np.full(SECTIONS, bottom), n, k], 1))

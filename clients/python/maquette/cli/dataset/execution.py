@@ -16,6 +16,7 @@ from maquette.console import PlainConsole
 from maquette.dataset_plan import PLAN_FILE, DatasetPlan, format_plan
 from maquette.dataset_plan.running import estimate_plan, submit_plan
 from maquette.dataset_plan.videos import count_unused_photos
+from maquette.result_files import writing_whole
 
 SESSION_HINTS = {
     "sessions_assumed": "videos whose names differ only by a number are in one split: give --session, or a "
@@ -106,4 +107,5 @@ def _run_plan(context: typer.Context, plan: DatasetPlan) -> None:
 
 
 def _save_plan(plan: DatasetPlan, folder: Path) -> None:
-    (folder / PLAN_FILE).write_text(format_plan(plan), encoding="utf-8")
+    with writing_whole(folder / PLAN_FILE) as partial:
+        partial.write_text(format_plan(plan), encoding="utf-8")

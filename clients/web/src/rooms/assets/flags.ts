@@ -7,16 +7,16 @@ const SENTENCES: Record<string, string> = {
   scale_not_metric: "Its size is not in metres: no depth, camera or height gave it.",
   low_iou: "Its outline does not agree well with the mask.",
   low_confidence: "The engine is not sure of it.",
-  truncated: "The border of the picture cuts it.",
+  truncated: "The border of the image cuts it.",
   occluded: "Something in front hides a part of it.",
   small: "It is small in the picture: details are missing.",
   tiny_mask: "Its mask has very few pixels: details are missing.",
   // objects
-  unseen_side_guessed: "The side that the picture does not show is a guess.",
+  unseen_side_guessed: "The side that the image does not show is a guess.",
   underside_guessed: "Its underside is a guess.",
   hollow_guessed: "How deep it is inside is a guess.",
   hollows_filled: "Hollows are not carved out.",
-  shape_learned: "A network guessed its shape from pictures of other things.",
+  shape_learned: "A network guessed its shape from images of other things.",
   shape_prior: "It is as thick as things of its name usually are.",
   shape_box: "It was taken for a box.",
   shape_turned: "It was taken for something round, as from a lathe.",
@@ -45,7 +45,7 @@ const SENTENCES: Record<string, string> = {
   gaps_filled: "Frames in which it was not found are filled in.",
   gaps_open: "It was not found for a while: its motion is in several parts.",
   mask_disagrees: "The body does not agree with its mask.",
-  high_reprojection_error: "The body does not lie well over the picture.",
+  high_reprojection_error: "The body does not lie well over the image.",
 };
 
 /** A flag as a sentence, or at least in words. */

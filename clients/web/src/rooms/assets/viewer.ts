@@ -214,7 +214,7 @@ export class Viewer {
     this.#camera.position.sub(this.#controls.target).divideScalar(factor).add(this.#controls.target);
   }
 
-  /** Look as the input's camera did, so that the asset lies over the picture. */
+  /** Look as the input's camera did, so that the asset lies over the image. */
   reproject(camera: CameraModel, pose: Pose): void {
     this.#stopTurning();
     this.#photo = camera;

@@ -23,7 +23,7 @@ export interface Scene {
   showsLabels: boolean;
 }
 
-/** Draw the picture, the painted masks, and what is selected; about a millisecond, whatever the number of masks. */
+/** Draw the image, the painted masks, and what is selected; about a millisecond, whatever the number of masks. */
 export function drawScene(context: CanvasRenderingContext2D, view: View, scene: Scene, ratio: number): void {
   const { canvas } = context;
   context.setTransform(1, 0, 0, 1, 0, 0);

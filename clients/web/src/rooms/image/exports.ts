@@ -29,7 +29,7 @@ export async function toPng(objects: readonly MaskObject[], width: number, heigh
   return canvas.convertToBlob({ type: "image/png" });
 }
 
-/** Copy masks to the clipboard; where a browser does not allow that for pictures, they are saved. */
+/** Copy masks to the clipboard; where a browser does not allow that for images, they are saved. */
 export async function copyMasks(
   objects: readonly MaskObject[],
   format: ExportFormat,

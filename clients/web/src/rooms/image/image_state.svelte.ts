@@ -15,7 +15,7 @@ const FIRST_THRESHOLD = 0.5;
 const STORED = "image:";
 const LAST = "image";
 
-/** The picture and its masks, and what is under way; it outlives the room while the page is open. */
+/** The image and its masks, and what is under way; it outlives the room while the page is open. */
 class ImageState {
   picture = $state.raw<Picture | null>(null);
   readonly history = new History<documents.ImageDocument>(documents.EMPTY);
@@ -54,10 +54,10 @@ class ImageState {
     });
   }
 
-  /** Follow a link to a picture that was sent before: with the masks of a job, or those that this tab has. */
+  /** Follow a link to an image that was sent before: with the masks of a job, or those that this tab has. */
   async follow(id: string, job: string | null): Promise<void> {
     if ((this.picture?.media.id === id && !job) || this.#running) return;
-    await this.#run("Loading the picture", async () => {
+    await this.#run("Loading the image", async () => {
       // what cannot be loaded is not tried again and again
       sessionStorage.removeItem(LAST);
       const picture = this.picture?.media.id === id ? this.picture : await loadPicture(id);
@@ -98,7 +98,7 @@ class ImageState {
     if (!id) return;
     const text = JSON.stringify(this.document);
     if (keepInTab(STORED + id, text)) return;
-    // more masks than a tab may store: those of other pictures go, and these stay at least on the page
+    // more masks than a tab may store: those of other images go, and these stay at least on the page
     for (const key of Object.keys(sessionStorage)) if (key.startsWith(STORED)) sessionStorage.removeItem(key);
     keepInTab(STORED + id, text);
   }

@@ -12,23 +12,23 @@ export interface Picture {
 
 // what the gateway takes at most by default; a file above it is refused before it is sent
 const MOST_BYTES = 4 * 2 ** 30;
-// larger pictures are shown smaller: masks keep the picture's own pixels
+// larger images are shown smaller: masks keep the image's own pixels
 const LARGEST_SHOWN = 8192;
 
-/** Send a picture and show it; throws MaquetteError for what is no picture. */
+/** Send an image and show it; throws MaquetteError for what is no image. */
 export async function openPicture(file: Blob, name: string, onProgress: (share: number) => void): Promise<Picture> {
   if (file.size > MOST_BYTES) {
     throw refuse("upload_too_large", `${name} has ${file.size.toLocaleString()} bytes: uploads have at most 4 GB`);
   }
   const media = await sendFile(file, onProgress);
   if (media.kind !== "image") {
-    const room = media.kind === "video" ? "the room Video takes it" : "choose a picture";
+    const room = media.kind === "video" ? "the room Video takes it" : "choose an image";
     throw refuse("not_an_image", `${name} is of the kind ${media.kind}: ${room}`);
   }
   return show(media, name, file);
 }
 
-/** Show a picture that was sent before. */
+/** Show an image that was sent before. */
 export async function loadPicture(id: string): Promise<Picture> {
   const media = await service.getUpload(id);
   const answer = await service.uploadContent(id);

@@ -16,5 +16,5 @@ export const TOOLS: readonly ToolInfo[] = [
   { name: "box", key: "b", icon: "box", title: "Draw a box", hint: "Drag a box around one object." },
   { name: "exemplar", key: "e", icon: "target", title: "Find what looks like this", hint: "Drag a box around an example; Shift marks what is not meant." },
   { name: "brush", key: "r", icon: "brush", title: "Correct with a brush", hint: "Paint on the selected object; Shift erases." },
-  { name: "pan", key: "h", icon: "hand", title: "Move the picture", hint: "Drag to move, turn the wheel to zoom." },
+  { name: "pan", key: "h", icon: "hand", title: "Move the image", hint: "Drag to move, turn the wheel to zoom." },
 ];

@@ -75,7 +75,7 @@ export class FrameReader {
   }
 }
 
-/** Small pictures of a video at even distances, one after the other. */
+/** Small images of a video at even distances, one after the other. */
 export async function* takeThumbnails(url: string, count: number, height: number): AsyncGenerator<string> {
   const element = document.createElement("video");
   element.muted = true;

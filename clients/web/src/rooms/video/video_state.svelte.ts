@@ -9,7 +9,7 @@ import { type Sighting, type TrackView, addRows } from "./tracks";
 
 export type Direction = "forward" | "backward" | "both";
 
-/** Number of small pictures above the lanes. */
+/** Number of small images above the lanes. */
 export const THUMBNAILS = 12;
 const THUMBNAIL_HEIGHT = 54;
 const FALLBACK_RATE = 25;

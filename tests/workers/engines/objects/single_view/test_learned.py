@@ -8,7 +8,7 @@ from bench.objects.analytic_shapes import SHAPES
 from bench.objects.geometry_scores import orbit
 from workers.engines.objects.default import DefaultObjects
 from workers.engines.objects.single_view.label_prior import LabelPrior
-from workers.engines.objects.single_view.learned import LearnedHypothesis, predict_depths
+from workers.engines.objects.single_view.learned import LearnedHypothesis
 from workers.engines.objects.single_view.mask_view import MaskView
 from workers.geometry.cameras import Camera
 from workers.geometry.mesh_renderer import render_mesh, silhouette
@@ -32,22 +32,22 @@ def build_surface(**options):
 
 
 def test_two_runs_give_the_same_bytes():
-    one, again = predict_depths(view()), predict_depths(view())
+    one, again = view().predicted, view().predicted
     assert one.front.tobytes() == again.front.tobytes()
     assert one.back.tobytes() == again.back.tobytes()
 
 
 def test_the_mirror_image_gives_the_mirror_image():
-    one, other = predict_depths(view()), predict_depths(view(MASK[:, ::-1], image=IMAGE[:, ::-1]))
+    one, other = view().predicted, view(MASK[:, ::-1], image=IMAGE[:, ::-1]).predicted
     assert np.abs(other.front[:, ::-1] - one.front).mean() < 0.002
     assert np.abs(other.back[:, ::-1] - one.back).mean() < 0.002
 
 
 def test_a_finer_photo_gives_the_same_depths():
-    one = predict_depths(view())
+    one = view().predicted
     fine = [values.repeat(2, axis=0).repeat(2, axis=1) for values in (MASK, IMAGE)]
     camera = Camera.with_field_of_view(2 * SIDE, 2 * SIDE, 40)
-    other = predict_depths(MaskView.from_mask(fine[0], camera, None, fine[1]))
+    other = MaskView.from_mask(fine[0], camera, None, fine[1]).predicted
     both = one.crop.mask & other.crop.mask
     assert np.abs(one.front - other.front)[both].mean() < 0.001
 
@@ -62,7 +62,7 @@ def test_every_mask_becomes_a_closed_surface_with_its_outline(mask):
 
 
 def test_the_back_lies_behind_the_front():
-    predicted = predict_depths(view())
+    predicted = view().predicted
     assert (predicted.back > predicted.front).all()
     assert predicted.expected_error > 0
 
