@@ -239,7 +239,8 @@ def _prolong(stands: Flags, probability: Floats, seconds: Floats) -> Flags:
 def _may_hold(likely: Floats, away: Floats) -> Flags:
     """Whether a foot is held in frames (T,) that are `away` from a stand, in seconds, and `likely` one."""
     near = (away <= BORDER_SECONDS) | (away == away.min())
-    return near & (likely >= MAY_STAND) | (away <= DOUBTFUL_SECONDS) & (likely >= DOUBTFUL)
+    held: Flags = near & (likely >= MAY_STAND) | (away <= DOUBTFUL_SECONDS) & (likely >= DOUBTFUL)
+    return held
 
 
 def _keep_lower_points(standing: Flags, track: Track) -> Flags:
