@@ -21,9 +21,10 @@ from tests.support.walking import (
     measure_slide,
     pose_soles,
 )
+from workers.engines.bodies.rotations import exp_map, quaternions
 from workers.jobs.bodies.gap_filling import OPEN
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
-from workers.jobs.bodies.ground.video_ground import find_ground, has_uncertain_contacts
+from workers.jobs.bodies.ground.video_ground import describe_ground, find_ground, has_uncertain_contacts
 from workers.jobs.bodies.motion import BodyMotion, build_motion
 
 SLID_CM = 1.0
@@ -178,6 +179,31 @@ def test_who_sits_with_dangling_feet_is_not_on_the_floor_of_the_others() -> None
     floor = find_floor(people, up)
     assert floor.height == pytest.approx(walks[1].ground.height, abs=0.04)
     assert [plant_motion(person, floor, None).grounded for person in people] == [False, True, True]
+
+
+def sit_down(walk: KnownWalk) -> KnownWalk:
+    """The same person on a seat, with level thighs."""
+    rotations = walk.estimates.rotations.copy()
+    for name, degrees in (("upperleg01", -85.0), ("lowerleg01", 85.0)):
+        for side in "LR":
+            bend = quaternions(exp_map(np.array([np.radians(degrees), 0.0, 0.0])))
+            rotations[:, walk.rig.joint_names.index(f"{name}_{side}")] = bend
+    return replace(walk, estimates=replace(walk.estimates, rotations=rotations))
+
+
+def test_who_sits_alone_is_not_said_to_be_on_the_floor() -> None:
+    walk = sit_down(draw(STANDS, 1, seed=1))
+    person, planted = plant(walk)
+    assert planted.sits and planted.grounded is None and not (planted.foot_contact == 1).any()
+    ground = find_floor([person], walk.ground.up)
+    assert "floor" not in describe_ground(BodiesJob(video={"url": "https://a.org/a.mp4"}), ground, [planted])
+
+
+def test_who_sits_does_not_move_the_floor_of_those_who_stand() -> None:
+    stands, sits = draw(STANDS, 1, seed=2), sit_down(draw(STANDS, 1, seed=1, lasts=4.0))
+    floor = find_floor([see(sits), see(stands)], stands.ground.up)
+    assert floor.height == pytest.approx(stands.ground.height, abs=0.05)
+    assert plant_motion(see(stands), floor, None).grounded
 
 
 def test_a_camera_that_moves_without_poses_leaves_the_ground_unknown() -> None:
