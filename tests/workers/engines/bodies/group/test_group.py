@@ -87,6 +87,15 @@ def test_one_known_height_sets_the_scale_of_all(engine: DefaultBodies) -> None:
     assert bodies[0].floor is not None and bodies[0].floor.offset == pytest.approx(1.6, rel=0.1)
 
 
+def test_a_known_height_and_pitch_leave_room_for_the_focal_length(engine: DefaultBodies) -> None:
+    # one floor is left, and what an assumed lens does to heights at other depths is not seen: 15% either way
+    pair = [GROUP[0], Stand(stature=1.62, x=0.8, z=5.5)]
+    known, other = recover(engine, pair, hints=SceneHints(heights=(1.72, None), gravity=given(12.0)))
+    assert stature(known) == pytest.approx(1.72) and other.height_range is not None
+    low, high = other.height_range
+    assert low < 0.9 * 1.62 and 1.1 * 1.62 < high < 1.4 * low
+
+
 def test_who_jumps_is_not_forced_down(engine: DefaultBodies) -> None:
     stands = [*GROUP[:3], Stand(stature=1.75, x=1.0, z=4.5, above=0.55)]
     hints = SceneHints(gravity=given(12.0))
