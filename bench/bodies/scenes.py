@@ -41,6 +41,7 @@ Floats = NDArray[np.float64]
 WILD_TRUNK, WILD_MPJPE = 25.0, 250.0
 # Flags that say what kind of engine or request it was, and warn of no pose.
 NEUTRAL_FLAGS = {"default_engine", "scale_not_metric", "camera_assumed", "height_given", "age_uncertain"}
+NEUTRAL_FLAGS |= {"ground_uncertain"}
 SHOULDERS, HIPS = [11, 12], [23, 24]
 # Metres: a foot whose lowest point is that near to the floor stands on it; how near a found foot shall be.
 STANDS, ON_FLOOR = 0.015, 0.03

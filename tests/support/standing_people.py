@@ -20,13 +20,19 @@ HIPS = [23, 24]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """Where a person stands: metres to the right and away on the floor, and above it."""
+    """Where a person stands: metres to the right and away on the floor, and above it.
+
+    `thighs` and `knees` are bent, and `toes` point down, by degrees against a leg that stands.
+    """
 
     stature: float
     x: float = 0.0
     z: float = 4.0
     above: float = 0.0
     turn: float = 0.0
+    thighs: float = 0.0
+    knees: float = 0.0
+    toes: float = 0.0
 
 
 def tilt_camera(pitch: float, roll: float = 0.0) -> Floats:
@@ -40,7 +46,15 @@ def tilt_camera(pitch: float, roll: float = 0.0) -> Floats:
 def stand_person(stand: Stand, height: float, tilt: Floats) -> BodyState:
     """A relaxed body that faces a camera `height` metres above the floor."""
     skinner = load_skinner()
-    rotations = exp_map(skinner.kinematics.skeleton.relaxed_rotations())
+    skeleton = skinner.kinematics.skeleton
+    rotations = exp_map(skeleton.relaxed_rotations())
+    # a hinge is negative where a thigh is lifted forwards
+    bends = {"upperleg01": -stand.thighs, "lowerleg01": stand.knees, "foot": stand.toes}
+    for joint, degrees in ((f"{name}_{side}", bends[name]) for name in bends for side in "LR"):
+        if degrees:
+            rotations[skeleton.index(joint)] = exp_map(
+                np.radians(degrees) * skeleton.frames[skeleton.index(joint), 1]
+            )
     # a body at rest is y up and faces +z: half a turn about x, and it stands before a level camera
     facing = exp_map(np.array([0.0, stand.turn, 0.0]))
     rotations[0] = tilt @ np.diag([1.0, -1.0, -1.0]) @ facing

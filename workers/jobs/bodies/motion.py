@@ -30,7 +30,7 @@ class BodyMotion:
     (T,) is OPEN, ESTIMATED or FILLED. `raw_rotations` (T, J, 4) and `raw_positions` (T, 3) are the engine's,
     `rotations` and `positions` have gaps filled and are smoothed; open frames are NaN. `foot_contact` (T, 2),
     left and right, is 1 where the foot stands, 0 where it does not, and NaN where that is unknown; `grounded`
-    is whether the person is on the floor, None where that is unknown.
+    is whether the person is on the floor, None where that is unknown, as it is of one who `sits` throughout.
     """
 
     rig: Rig
@@ -46,6 +46,7 @@ class BodyMotion:
     parameters: Mapping[str, list[float]]
     jitter_raw: float | None
     jitter: float | None
+    sits: bool = False
 
     @property
     def spans(self) -> list[slice]:

@@ -201,6 +201,8 @@ def _write_track(
         flags.append("gaps_open")
     if motion.grounded is False:
         flags.append("not_grounded")
+    if motion.sits:
+        flags.append("ground_uncertain")
     if track.ground is not None and track.moved.any():
         flags.append("camera_moved")
     if track.contacts_uncertain:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.jobs.bodies.track_ends import continue_rotations, continue_values, turn_between
+
 Floats = NDArray[np.float64]
 
 
@@ -50,10 +52,11 @@ def smooth_rotations(wxyz: Floats, seconds: Floats, settings: OneEuro = ROTATION
     """Unit quaternions (T, ..., 4) at rising `seconds` (T,), each joint smoothed separately."""
     if len(wxyz) < 3:
         return wxyz.copy()
+    wxyz, seconds, inside = continue_rotations(wxyz, seconds)
     wxyz = _replace_outliers(wxyz, _count_reach(seconds))
     forwards = _filter_rotations(wxyz, seconds, settings)
     backwards = _filter_rotations(wxyz[::-1], seconds[-1] - seconds[::-1], settings)[::-1]
-    return slerp(forwards, backwards, np.full(wxyz.shape[:-1], 0.5))
+    return slerp(forwards, backwards, np.full(wxyz.shape[:-1], 0.5))[inside]
 
 
 def smooth_positions(points: Floats, seconds: Floats) -> Floats:
@@ -64,7 +67,8 @@ def smooth_positions(points: Floats, seconds: Floats) -> Floats:
     """
     if len(points) < 3 or points[:, 2].min() < MIN_DEPTH:
         return points.copy()
-    bearing = _smooth(points[:, :2] / points[:, 2:], seconds, BEARINGS, OUTLIER_BEARING)
+    bearings, times, inside = continue_values(points[:, :2] / points[:, 2:], seconds)
+    bearing = _smooth(bearings, times, BEARINGS, OUTLIER_BEARING)[inside]
     distance = np.exp(_smooth(np.log(points[:, 2:]), seconds, DISTANCES, OUTLIER_DISTANCE))
     return np.concatenate([bearing * distance, distance], axis=1)
 
@@ -124,21 +128,11 @@ def _filter_rotations(wxyz: Floats, seconds: Floats, settings: OneEuro) -> Float
     velocity = np.zeros((*wxyz.shape[1:-1], 3))
     for k in range(1, len(wxyz)):
         step = float(seconds[k] - seconds[k - 1])
-        now = _turn_between(wxyz[k - 1], wxyz[k]) / step
+        now = turn_between(wxyz[k - 1], wxyz[k]) / step
         velocity = velocity + _weigh(np.array(settings.speed_cutoff), step) * (now - velocity)
         speed = np.linalg.norm(velocity, axis=-1)
         out[k] = slerp(out[k - 1], wxyz[k], settings.alpha(speed, step))
     return out
-
-
-def _turn_between(a: Floats, b: Floats) -> Floats:
-    """Rotation vectors (..., 3) in radians from unit quaternions `a` to `b` (..., 4), in the frame of `a`."""
-    b = np.where((a * b).sum(axis=-1, keepdims=True) < 0, -b, b)
-    scalar = (a * b).sum(axis=-1, keepdims=True)
-    vector = a[..., :1] * b[..., 1:] - b[..., :1] * a[..., 1:] - np.cross(a[..., 1:], b[..., 1:])
-    sine = np.linalg.norm(vector, axis=-1, keepdims=True)
-    turn: Floats = vector * np.where(sine > 1e-9, 2 * np.arctan2(sine, scalar) / np.maximum(sine, 1e-9), 2.0)
-    return turn
 
 
 def _smooth(values: Floats, seconds: Floats, settings: OneEuro, limit: float) -> Floats:

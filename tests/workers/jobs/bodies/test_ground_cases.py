@@ -10,6 +10,7 @@ from tests.support.walking import (
     GLIDES,
     JUMPS,
     MOONWALKS,
+    RUNS,
     SHUFFLES,
     STANDS,
     WALKS,
@@ -20,21 +21,29 @@ from tests.support.walking import (
     measure_slide,
     pose_soles,
 )
+from workers.engines.bodies.rotations import exp_map, quaternions
 from workers.jobs.bodies.gap_filling import OPEN
 from workers.jobs.bodies.ground.planted_motion import SeenMotion, find_floor, plant_motion
-from workers.jobs.bodies.ground.video_ground import find_ground, has_uncertain_contacts
+from workers.jobs.bodies.ground.video_ground import describe_ground, find_ground, has_uncertain_contacts
 from workers.jobs.bodies.motion import BodyMotion, build_motion
 
 SLID_CM = 1.0
+# radians from straight towards the camera, by the seed
+HEADINGS = (0.7, 1.1, 0.2, 1.57)
 # somebody who skips is in the air for two thirds of the time
 SKIPS = replace(JUMPS, cycle=0.6, stance=0.34)
 UNEVEN = np.cumsum(np.random.default_rng(3).choice([1 / 60, 1 / 30, 1 / 12], 30))
 
 
 def draw(
-    gait: Gait, degrees: float = 3.0, rate: float = 15.0, seed: int = 0, lasts: float = 2.0
+    gait: Gait,
+    degrees: float = 3.0,
+    rate: float = 15.0,
+    seed: int = 0,
+    lasts: float = 2.0,
+    heading: float | None = None,
 ) -> KnownWalk:
-    heading = (0.7, 1.1, 0.2, 1.57)[seed % 4]
+    heading = HEADINGS[seed % 4] if heading is None else heading
     return make_known_walk(
         round(lasts * rate),
         rate,
@@ -88,6 +97,18 @@ def test_noise_makes_no_step_of_somebody_who_stands(seed: int) -> None:
     assert max(measure_slide(pose_soles(planted), step) for step in list_steps(walk)) < SLID_CM
 
 
+@pytest.mark.parametrize(
+    ("gait", "degrees", "rate", "seed"),
+    # two frames part it from the next; it is at the beginning of the track; its last frames are in doubt
+    [(WALKS, 3, 10, 22), (RUNS, 1, 30, 21), (WALKS, 5, 30, 22)],
+)
+def test_no_step_slides(gait: Gait, degrees: float, rate: float, seed: int) -> None:
+    walk = draw(gait, degrees, rate, seed, lasts=3.0, heading=1.57 if gait is RUNS else None)
+    _, planted = plant(walk)
+    assert max(measure_slide(pose_soles(planted), step) for step in list_steps(walk)) < SLID_CM + 0.2
+    assert np.isfinite(planted.foot_contact).mean() > 0.95
+
+
 def test_uneven_frames_slide_no_more() -> None:
     walk = make_known_walk(seconds=UNEVEN, gait=STANDS, noise=np.radians(4.0), drift=0.02, seed=5)
     _, planted = plant(walk)
@@ -105,6 +126,19 @@ def test_people_who_all_skip_at_once_do_not_lift_the_floor() -> None:
         # the middle of a flight is no contact
         high = (walk.soles @ floor.up).min(axis=1) - walk.ground.height > 0.12
         assert high.any() and not (planted.foot_contact[high] == 1).any()
+
+
+@pytest.mark.parametrize("rate", [15, 30])
+def test_who_jumps_alone_leaves_the_floor_over_time(rate: float) -> None:
+    walk = draw(JUMPS, 3, rate, seed=1)
+    _, planted = plant(walk)
+    assert planted.grounded
+    above = (walk.soles @ walk.ground.up).min(axis=1) - walk.ground.height
+    high, stands = above > 0.2, above < 0.001
+    assert high.any() and (planted.foot_contact[above > 0.1] == 0).all()
+    lowest = (pose_soles(planted) @ walk.ground.up).min(axis=1) - walk.ground.height
+    np.testing.assert_allclose(lowest[high], above[high], atol=0.1)
+    assert (planted.foot_contact[stands] == 1).mean() > 0.9 and np.abs(lowest[stands]).max() < 0.05
 
 
 def test_on_a_treadmill_feet_are_not_pinned() -> None:
@@ -145,6 +179,31 @@ def test_who_sits_with_dangling_feet_is_not_on_the_floor_of_the_others() -> None
     floor = find_floor(people, up)
     assert floor.height == pytest.approx(walks[1].ground.height, abs=0.04)
     assert [plant_motion(person, floor, None).grounded for person in people] == [False, True, True]
+
+
+def sit_down(walk: KnownWalk) -> KnownWalk:
+    """The same person on a seat, with level thighs."""
+    rotations = walk.estimates.rotations.copy()
+    for name, degrees in (("upperleg01", -85.0), ("lowerleg01", 85.0)):
+        for side in "LR":
+            bend = quaternions(exp_map(np.array([np.radians(degrees), 0.0, 0.0])))
+            rotations[:, walk.rig.joint_names.index(f"{name}_{side}")] = bend
+    return replace(walk, estimates=replace(walk.estimates, rotations=rotations))
+
+
+def test_who_sits_alone_is_not_said_to_be_on_the_floor() -> None:
+    walk = sit_down(draw(STANDS, 1, seed=1))
+    person, planted = plant(walk)
+    assert planted.sits and planted.grounded is None and not (planted.foot_contact == 1).any()
+    ground = find_floor([person], walk.ground.up)
+    assert "floor" not in describe_ground(BodiesJob(video={"url": "https://a.org/a.mp4"}), ground, [planted])
+
+
+def test_who_sits_does_not_move_the_floor_of_those_who_stand() -> None:
+    stands, sits = draw(STANDS, 1, seed=2), sit_down(draw(STANDS, 1, seed=1, lasts=4.0))
+    floor = find_floor([see(sits), see(stands)], stands.ground.up)
+    assert floor.height == pytest.approx(stands.ground.height, abs=0.05)
+    assert plant_motion(see(stands), floor, None).grounded
 
 
 def test_a_camera_that_moves_without_poses_leaves_the_ground_unknown() -> None:

@@ -69,6 +69,24 @@ def test_smoothing_has_no_delay() -> None:
     assert int(np.argmin(shifts)) == 5
 
 
+@pytest.mark.parametrize("rate", [15, 30, 60])
+def test_a_steady_movement_is_kept_where_the_track_begins_and_ends(rate: int) -> None:
+    seconds = np.arange(round(1.5 * rate)) / rate
+    # somebody who runs past at 2.5 m/s, 5 m away, and an arm that turns by 180 degrees per second
+    places = np.stack([2.5 * (seconds - 0.7), 0 * seconds, 5 + 0 * seconds], axis=1)
+    assert np.linalg.norm(smooth_positions(places, seconds) - places, axis=1).max() < 0.01
+    turning = quaternions(exp_map(np.pi * seconds[:, None] * np.array([0.0, 0.6, 0.8])))
+    assert np.degrees(angle_between(smooth_rotations(turning, seconds), turning)).max() < 1.0
+
+
+def test_an_outlier_in_the_first_frame_is_dropped() -> None:
+    seconds = np.arange(30) / 30
+    turning = quaternions(exp_map(seconds[:, None] * np.array([1.0, 0.0, 0.0])))
+    wrong = turning.copy()
+    wrong[0] = make_turn(140.0)
+    assert np.degrees(angle_between(smooth_rotations(wrong, seconds), turning)).max() < 8
+
+
 def test_a_frame_that_stands_alone_is_dropped() -> None:
     seconds = np.arange(30) / 30
     steady = np.tile(make_turn(20.0), (30, 1))

@@ -56,7 +56,7 @@ def place_people(
             body,
             floor=floor,
             gravity=gravity,
-            grounded=member.grounded,
+            grounded=None if _is_uncertain(member) else member.grounded,
             height_range=member.height_range,
             scale_source="metric" if has_scale and member.grounded else body.scale_source,
             flags=_list_flags(body, member, stands, in_scale=has_scale, is_contradicted=group.contradicted),
@@ -77,12 +77,22 @@ def _leave_ungrounded(body: BodyEstimate) -> BodyEstimate:
     return replace(body, gravity=ASSUMED_GRAVITY, flags=(*body.flags, "not_upright"))
 
 
+def _is_uncertain(member: GroupedPerson) -> bool:
+    """Whether a person whose feet fit the floor may as well be above it."""
+    return bool(member.grounded) and member.hangs
+
+
 def _find_plane(bodies: Sequence[BodyEstimate], group: GroupSolution) -> FloorPlane | None:
-    if group.offset is None:
+    """The plane that people stand on; None where nobody does so for certain."""
+    standing = [
+        body
+        for body, member in zip(bodies, group.people, strict=True)
+        if member.grounded and not member.hangs
+    ]
+    if group.offset is None or not standing:
         return None
     x, y, z = (float(value) for value in group.up)
     plane = FloorPlane(normal=(x, y, z), offset=group.offset, feet=None, people=0)
-    standing = [body for body, member in zip(bodies, group.people, strict=True) if member.grounded]
     feet = [
         float(plane.height(body.vertices[chosen]).min()) < TOUCH_METRES
         for body in standing
@@ -108,6 +118,8 @@ def _list_flags(
         flags = [flag for flag in flags if flag != "scale_not_metric"] + ["scale_from_group"]
     if member.grounded is False:
         flags.append("not_grounded")
+    if _is_uncertain(member):
+        flags.append("ground_uncertain")
     if not stands:
         flags.append("not_upright")
     return tuple(flags)

@@ -17,6 +17,7 @@ from workers.engines.bodies.group.cues import CueReader, PersonCue
 from workers.engines.bodies.group.floor_search import MIN_DROP, FloorSolution, find_floor, measure_lean
 from workers.engines.bodies.group.ground_term import GroundTerm, measure_straightness
 from workers.engines.bodies.group.stature import make_shape
+from workers.engines.bodies.group.support import find_hanging
 from workers.engines.bodies.kinematics import BodyState
 from workers.engines.bodies.people import PersonObservation
 from workers.engines.bodies.rig import Skinner
@@ -41,7 +42,8 @@ FLOOR_SIZE, KNOWN_SIZE = 0.8, 0.1
 class GroupedPerson:
     """A person of a group: the fit, and by how much it grows about the camera's centre to stand.
 
-    `turned` is whether the person may as well face the other way.
+    `turned` is whether the person may as well face the other way, `hangs` whether one whose feet fit the
+    floor may as well be above it.
     """
 
     fit: BodyFit
@@ -49,6 +51,7 @@ class GroupedPerson:
     grounded: bool | None
     height_range: tuple[float, float]
     turned: bool = False
+    hangs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +103,13 @@ class GroupSolver:
             self._may_face_away(person, fit, cue, floor, k)
             for k, (person, fit, cue) in enumerate(zip(upright, stood, cues, strict=True))
         ]
-        group = self._finish(floor, cues, stood, turned)
+        hangs = find_hanging(
+            [fit.posed.landmarks for fit in stood],
+            floor.up,
+            [cue.feet for cue in cues],
+            [bool(stands) for stands in floor.grounded],
+        )
+        group = self._finish(floor, cues, stood, turned, hangs)
         return replace(group, contradicted=gravity is not None and is_contradicted(floor.up, cues))
 
     def _agrees(self, refined: BodyFit, alone: BodyFit) -> bool:
@@ -165,6 +174,7 @@ class GroupSolver:
         cues: Sequence[PersonCue],
         fits: Sequence[BodyFit],
         turned: Sequence[bool],
+        hangs: Sequence[bool],
     ) -> GroupSolution:
         """Scale everyone who stands exactly onto the floor."""
         people = []
@@ -180,6 +190,7 @@ class GroupSolver:
                     grounded=stands,
                     height_range=floor.ranges[k],
                     turned=turned[k],
+                    hangs=hangs[k],
                 )
             )
         return GroupSolution(up=floor.up, offset=floor.offset, people=tuple(people))

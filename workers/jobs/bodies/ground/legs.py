@@ -33,6 +33,13 @@ class Leg:
         axis: Floats = turned[:, self.knee, :, 0]
         return axis
 
+    def measure_slope(self, joints: Floats, up: Floats) -> Floats:
+        """Angles (T,) in degrees by which the thigh rises from the knee, of joints (T, J, 3)."""
+        thigh = joints[:, self.hip] - joints[:, self.knee]
+        rise = thigh @ up / np.maximum(np.linalg.norm(thigh, axis=1), 1e-9)
+        slope: Floats = np.degrees(np.arcsin(np.clip(rise, -1.0, 1.0)))
+        return slope
+
     def measure_bend(self, turned: Floats, joints: Floats) -> Floats:
         """Angles (T,) in radians between thigh and shank, negative where the knee bends the wrong way."""
         hip, knee, ankle = (joints[:, j] for j in (self.hip, self.knee, self.ankle))

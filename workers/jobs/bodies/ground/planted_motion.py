@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.bodies.group.support import LEVEL_DEGREES
 from workers.jobs.bodies.gap_filling import ESTIMATED
 from workers.jobs.bodies.ground.contacts import detect_contacts
 from workers.jobs.bodies.ground.legs import find_legs, find_soles
@@ -22,6 +23,9 @@ ON_FLOOR_METRES = 0.15
 # Share of the time in which a foot is on the floor: who skips is in the air for up to two thirds of it. By
 # the median of all heights the floor under people who all skip is over 5 cm too high.
 STANDING_SHARE = 0.25
+# Share of the frames with level thighs from which a person sits throughout: one who stands up shows the
+# floor. Chosen, not measured.
+SITTING_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +41,11 @@ def find_floor(people: Sequence[SeenMotion], up: Floats) -> Ground:
 
     A person has a foot on the floor for at least a quarter of the time: the level is the median of the lower
     foot where it is near its lower quartile. The floor's height is the median of levels, weighted by the
-    frames in which feet are seen. Without feet the height is None.
+    frames in which feet are seen. Who sits throughout shows no floor where others do. Without feet the height
+    is None.
     """
-    levels = [(level, count) for level, count in (_find_level(person, up) for person in people) if count]
+    standing = [person for person in people if not sits_throughout(person.motion, up)] or people
+    levels = [(level, count) for level, count in (_find_level(person, up) for person in standing) if count]
     if not levels:
         return Ground(up)
     heights, counts = (np.array(values) for values in zip(*sorted(levels), strict=True))
@@ -51,7 +57,8 @@ def plant_motion(person: SeenMotion, ground: Ground, world_from_cam: Floats | No
     """The motion with its standing feet planted on the ground, whose height is known.
 
     A person who is not on the floor, but on a step or a bench, is planted on the own level. Without a foot in
-    sight, or with a rig whose legs are unknown, the motion is returned as it is.
+    sight, or with a rig whose legs are unknown, the motion is returned as it is. Whether the feet of somebody
+    who sits throughout hang at the floor's level or stand on it is unknown.
     """
     motion = person.motion
     legs = find_legs(motion.rig)
@@ -87,15 +94,30 @@ def plant_motion(person: SeenMotion, ground: Ground, world_from_cam: Floats | No
         contacts[span] = planted.contacts
     joints = pose_frames(motion.rig, rotations, positions)[1]
     first = motion.spans[0].start
+    sits = grounded and sits_throughout(motion, ground.up)
+    if sits:
+        contacts[contacts == 1] = np.nan
     return replace(
         motion,
         rig=replace(motion.rig, rotations=rotations[first], root_translation=positions[first]),
         rotations=rotations,
         positions=positions,
         foot_contact=contacts,
-        grounded=grounded,
+        grounded=None if sits else grounded,
+        sits=sits,
         jitter=measure_jitter(joints, motion.seconds, motion.state == ESTIMATED),
     )
+
+
+def sits_throughout(motion: BodyMotion, up: Floats) -> bool:
+    """Whether both thighs are level for SITTING_SHARE of a motion, so that its legs show no floor."""
+    legs = find_legs(motion.rig)
+    known = np.isfinite(motion.positions).all(axis=1)
+    if legs is None or not known.any():
+        return False
+    joints = motion.joints()[known]
+    steeper = np.max([leg.measure_slope(joints, up) for leg in legs], axis=0)
+    return bool((steeper < LEVEL_DEGREES).mean() >= SITTING_SHARE)
 
 
 def _find_level(person: SeenMotion, up: Floats) -> tuple[float, int]:

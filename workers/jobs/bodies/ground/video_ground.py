@@ -89,9 +89,10 @@ def describe_ground(
     standing = [motion for motion in motions if motion.grounded]
     if ground.height is not None:
         feet = sum(int((motion.foot_contact == 1.0).any(axis=0).sum()) for motion in standing)
-        fields["floor"] = FloorPlane(
-            normal=(x, y, z), offset_m=-ground.height, feet=feet, people=len(standing)
-        )
+        if standing:
+            fields["floor"] = FloorPlane(
+                normal=(x, y, z), offset_m=-ground.height, feet=feet, people=len(standing)
+            )
         if request.world_from_cam is None:
             fields["world_from_cam"] = ground.world_from_ground().tolist()
     return fields

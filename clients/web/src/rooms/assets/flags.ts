@@ -34,6 +34,7 @@ const SENTENCES: Record<string, string> = {
   scale_from_group: "Its size follows from that of somebody on the same floor.",
   age_uncertain: "It may be a child or an adult: the height is uncertain.",
   not_grounded: "The person sits, jumps, or stands on something: not on the floor of the others.",
+  ground_uncertain: "The person may sit or jump above the floor: the legs do not carry the body.",
   not_upright: "The person lies or leans far over.",
   several_people: "Somebody else is in the same place: one of them is shown.",
   depth_ambiguous: "A limb or the trunk may as well point the other way.",

@@ -97,6 +97,37 @@ def test_who_jumps_is_not_forced_down(engine: DefaultBodies) -> None:
     assert lowest(bodies[3]) > 0.2
 
 
+@pytest.mark.parametrize(
+    ("stand", "uncertain"),
+    [
+        (Stand(stature=1.7, thighs=85, knees=85), True),
+        (Stand(stature=1.7, thighs=80, knees=70, toes=25, above=0.2), True),
+        (Stand(stature=1.7, thighs=30, knees=90, toes=30, above=0.4), True),
+        (Stand(stature=1.7, thighs=25, knees=45), False),
+    ],
+    ids=["sits", "sits with dangling feet", "leaps", "bends the knees"],
+)
+def test_whose_legs_carry_nobody_is_not_said_to_stand(
+    engine: DefaultBodies, stand: Stand, uncertain: bool
+) -> None:
+    (body,) = recover(engine, [stand])
+    assert ("ground_uncertain" in body.flags) == uncertain
+    assert body.grounded is (None if uncertain else True)
+    assert (body.floor is None) == uncertain
+
+
+def test_the_floor_of_others_stays_under_somebody_who_sits(engine: DefaultBodies) -> None:
+    bodies = recover(engine, [*GROUP[:3], Stand(stature=1.7, x=1.0, z=4.5, thighs=85, knees=85)])
+    assert [body.grounded for body in bodies] == [True, True, True, None]
+    assert bodies[3].floor is not None and bodies[3].floor.people == 3
+
+
+def test_feet_that_point_down_count_only_where_nobody_else_shows_the_floor(engine: DefaultBodies) -> None:
+    leaper = Stand(stature=1.7, x=1.0, z=4.5, thighs=30, knees=90, toes=30)
+    bodies = recover(engine, [*GROUP[:3], leaper])
+    assert all(body.grounded for body in bodies)
+
+
 @pytest.mark.parametrize("pitch", [-5.0, 25.0])
 def test_known_gravity_is_kept(engine: DefaultBodies, pitch: float) -> None:
     height = 1.6 if pitch > 0 else 0.8
