@@ -4,9 +4,10 @@
     python -m bench.objects.household_meshes MyoSuite-*.whl robosuite-*.whl [--out build/household]
     python -m bench run objects.real_conditions --meshes build/household --views 2 [--half first]
 
-MyoSuite (Apache-2.0) holds ten objects of the YCB set, scanned and textured (Yale, CMU and Berkeley, CC BY
-4.0), and things of ContactDB in one colour (Georgia Tech, MIT), both as laid out by Vikash Kumar; robosuite
-(MIT, Stanford and the University of Texas) holds packages and fruit, textured.
+MyoSuite (Apache-2.0) holds ten objects of the YCB set, scanned and textured (Yale, CMU and Berkeley), as
+YCB_sim by Vikash Kumar, and things in one colour, as object_sim by him and Sudeep Dasari (both Apache-2.0; it
+does not say whose the models are). robosuite (MIT, Stanford and the University of Texas) holds packages and
+fruit, textured. They serve for judging alone, and nothing of them is copied.
 
 They become files as those of `scripts.training.lay_out_meshes`, all of them held out.
 """
@@ -82,8 +83,8 @@ def read_goods(folder: Path) -> Iterator[tuple[str, trimesh.Trimesh]]:
 
 
 SETS = {
-    "ycb": (YCB, read_ycb, "CC-BY-4.0", "Yale, CMU and Berkeley"),
-    "things": (THINGS, read_things, "MIT", "ContactDB, Georgia Tech"),
+    "ycb": (YCB, read_ycb, "Apache-2.0", "Yale, CMU and Berkeley; Vikash Kumar"),
+    "things": (THINGS, read_things, "Apache-2.0", "Vikash Kumar, Sudeep Dasari"),
     "goods": (GOODS, read_goods, "MIT", "Stanford Vision and Learning Lab"),
 }
 
