@@ -43,6 +43,7 @@ BENCHES = (
     Bench("datasets.reuse", "cost of deciding a version again, and of jobs that take over earlier clips"),
     Bench("datasets.shots", "cuts and dissolves against PySceneDetect's, on videos with known cuts"),
     Bench("datasets.throughput", "CPU time of a dataset job against a plain loop over the same engine"),
+    Bench("datasets.track_rates", "whether gates decide alike about a video that is tracked at 30, 15 and 6"),
     Bench("datasets.track_truth", "ids of the default tracker on real videos against hand-checked truth"),
     Bench("formats.rle_roundtrip", "masks of SA-Co, YouTube-VIS or COCO files through our RLE"),
     Bench("formats.splat_sizes", "bytes, seconds and errors of each splat format"),

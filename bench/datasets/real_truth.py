@@ -11,20 +11,11 @@ of SAM 2 and SAM 3). A video of fewer frames per second than are asked for is ta
 
 import argparse
 import hashlib
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
-import numpy as np
-from PIL import Image
-
+from bench.datasets.dataset_tracks import VideoPart, track_part
 from bench.datasets.truth_boxes import (
     FOLDER,
     TrackBoxes,
@@ -34,18 +25,8 @@ from bench.datasets.truth_boxes import (
     decide_objects,
     read_truth,
 )
-from bench.datasets.video_sources import open_source
 from bench.report import Report, Table
-from media.sandbox import Sandbox
-from workers.datasets.components import Components
-from workers.datasets.local import build_dataset
-from workers.datasets.reader import Dataset
-from workers.datasets.settings import DatasetSettings
-from workers.datasets.track_sources import EngineTracks
-from workers.engines.registry import load_engines
 
-# pixels of stored frames: people of the crowd would be less than ten pixels wide at the usual 256
-SIZE = 512
 # by object, the gates that its good track failed
 Decided = Mapping[tuple[str, int], frozenset[str]]
 COLUMNS = {"video": "", "frames per second": ".0f", "tracks": "", "objects": "d", "shown": "d"}
@@ -75,7 +56,7 @@ def run(options: argparse.Namespace, report: Report) -> None:
     decided: dict[str, dict[float, Decided]] = {}
     for name, truth, path, rates in find_videos(options, report):
         for rate in rates:
-            tracks = _track(truth, path, rate, options.keep)
+            tracks = track_part(_choose_part(truth, path), rate, options.keep)
             decided.setdefault(name, {})[rate] = decide_objects(truth, tracks)
             _add_rows(table, name, rate, truth, tracks)
     alike = report.table("Good tracks that gates decide as at the highest rate", ALIKE)
@@ -132,85 +113,7 @@ def _add_decisions(table: Table, name: str, decided: Mapping[float, Decided]) ->
         table.add(name, rate, len(pairs), sum(not old ^ new for old, new in pairs), words or "none")
 
 
-def _track(truth: TruthVideo, path: Path, rate: float, keep: Path | None) -> list[TrackBoxes]:
-    """The tracks of a dataset of one video, in pixels and frames of the video."""
-    saved = None if keep is None else keep / f"{path.stem}-{truth.first}-{rate:g}.json"
-    if saved is not None and saved.is_file():
-        return [_parse(item) for item in json.loads(saved.read_text())]
-    tracks = _build_tracks(truth, path, rate)
-    if saved is not None:
-        saved.parent.mkdir(parents=True, exist_ok=True)
-        content = [{"label": item.label, "failed": item.failed, "boxes": item.boxes} for item in tracks]
-        saved.write_text(json.dumps(content))
-    return tracks
-
-
-def _parse(item: dict[str, Any]) -> TrackBoxes:
-    boxes = {int(frame): tuple(box) for frame, box in item["boxes"].items()}
-    return TrackBoxes(label=item["label"], boxes=boxes, failed=tuple(item["failed"]))
-
-
-def _build_tracks(truth: TruthVideo, path: Path, rate: float) -> list[TrackBoxes]:
-    settings = DatasetSettings(
-        phrases=truth.labels,
-        clip_seconds=60.0,
-        min_clip_seconds=0.5,
-        trim_seconds=0.0,
-        size=SIZE,
-        frame_rate=None if rate >= truth.rate else rate,
-    )
-    engine = load_engines("default").concepts()
-    with tempfile.TemporaryDirectory() as scratch, Sandbox() as sandbox, _open_video(truth, path) as video:
-        source = replace(open_source(sandbox, video), frame_rate=truth.rate)
-        folder = Path(scratch)
-        build_dataset(
-            [source], Components(EngineTracks(engine, settings)), settings, folder / "work", folder / "data"
-        )
-        return list(_read_tracks(Dataset(folder / "data"), truth.first))
-
-
-def _read_tracks(data: Dataset, first: int) -> Iterator[TrackBoxes]:
-    for clip in data.clips():
-        scale = clip.source.width / clip.row.width
-        numbers = [first + row.source_frame for row in clip.frames]
-        rows = [*clip.observations, *clip.rejected_observations]
-        for track in clip.all_tracks:
-            boxes = {
-                numbers[row.frame]: (row.x0 * scale, row.y0 * scale, row.x1 * scale, row.y1 * scale)
-                for row in rows
-                if row.track == track.track
-            }
-            yield TrackBoxes(label=track.concept or "", boxes=boxes, failed=track.failed)
-
-
-@contextmanager
-def _open_video(truth: TruthVideo, path: Path) -> Iterator[Path]:
-    """The annotated part of a video as a file: lossless, for folders of images and long videos."""
-    with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch) / "part.mkv"
-        with av.open(str(out), "w") as container:
-            stream: Any = None
-            for index, pixels in enumerate(read_frames(path)):
-                if index > max(truth.frames) + 1:
-                    break
-                if index < truth.first:
-                    continue
-                if stream is None:
-                    stream = container.add_stream("ffv1", rate=Fraction(truth.rate))
-                    stream.height, stream.width = pixels.shape[:2]
-                    stream.pix_fmt = "yuv444p"
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-            container.mux(stream.encode())
-        yield out
-
-
-def read_frames(path: Path) -> Iterator[np.ndarray[Any, Any]]:
-    """The frames of a video or of a folder of numbered JPEG files, RGB u8 (H, W, 3)."""
-    if path.is_dir():
-        for file in sorted(path.glob("*.jpg"), key=lambda file: int(file.stem)):
-            with Image.open(file) as image:
-                yield np.asarray(image.convert("RGB"))
-        return
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+def _choose_part(truth: TruthVideo, path: Path) -> VideoPart:
+    """The annotated part of a video."""
+    last = max(truth.frames) + 1
+    return VideoPart(path=path, rate=truth.rate, phrases=truth.labels, first=truth.first, last=last)

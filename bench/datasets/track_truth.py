@@ -11,7 +11,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench.datasets.real_truth import find_videos, read_frames
+from bench.datasets.dataset_tracks import read_frames
+from bench.datasets.real_truth import find_videos
 from bench.datasets.truth_boxes import TrackBoxes, TruthVideo, compare, decide_objects
 from bench.report import Report
 from bench.timing import Stopwatch
