@@ -19,6 +19,8 @@ LEVEL_DEGREES = 35.0
 # Degrees below level from which feet point down. This holds for 5% of the same 210, whose feet are read
 # badly, so it counts only where nobody else shows the floor.
 POINTED_DEGREES = 50.0
+# Metres below which a bone has no direction: it counts as level.
+SHORTEST_METRES = 1e-9
 
 
 def find_hanging(
@@ -29,9 +31,9 @@ def find_hanging(
     `poses` are landmarks (33, 3), `up` (3,) is a unit vector, `feet` are those that are seen, left and right,
     and `on_floor` is whether they fit the floor.
     """
-    level = [bool(_measure_slopes(pose, HIPS, KNEES, up).max() < LEVEL_DEGREES) for pose in poses]
+    level = [bool(_measure_sides(pose, HIPS, KNEES, up).max() < LEVEL_DEGREES) for pose in poses]
     pointed = [
-        any(shown) and bool((_measure_slopes(pose, HEELS, TOES, up)[list(shown)] > POINTED_DEGREES).all())
+        any(shown) and bool((_measure_sides(pose, HEELS, TOES, up)[list(shown)] > POINTED_DEGREES).all())
         for pose, shown in zip(poses, feet, strict=True)
     ]
     each = list(zip(on_floor, level, pointed, strict=True))
@@ -39,8 +41,13 @@ def find_hanging(
     return [lifted or (points and not is_floor_shown) for _, lifted, points in each]
 
 
-def _measure_slopes(landmarks: Floats, tops: tuple[int, int], ends: tuple[int, int], up: Floats) -> Floats:
-    """Degrees (2,) by which the bones from `ends` to `tops` rise, left and right."""
-    bones = landmarks[list(tops)] - landmarks[list(ends)]
-    slopes: Floats = np.degrees(np.arcsin(np.clip(bones @ up / np.linalg.norm(bones, axis=1), -1.0, 1.0)))
+def measure_slopes(bones: Floats, up: Floats) -> Floats:
+    """Degrees (...) by which bones (..., 3) rise against the horizontal; `up` (3,) is a unit vector."""
+    rises = bones @ up / np.maximum(np.linalg.norm(bones, axis=-1), SHORTEST_METRES)
+    slopes: Floats = np.degrees(np.arcsin(np.clip(rises, -1.0, 1.0)))
     return slopes
+
+
+def _measure_sides(landmarks: Floats, tops: tuple[int, int], ends: tuple[int, int], up: Floats) -> Floats:
+    """Degrees (2,) by which the bones from `ends` to `tops` rise, left and right."""
+    return measure_slopes(landmarks[list(tops)] - landmarks[list(ends)], up)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.engines.bodies.group.support import measure_slopes
 from workers.engines.bodies.joint_names import map_humanoid_joints
 from workers.engines.protocols import Rig
 
@@ -35,10 +36,7 @@ class Leg:
 
     def measure_slope(self, joints: Floats, up: Floats) -> Floats:
         """Angles (T,) in degrees by which the thigh rises from the knee, of joints (T, J, 3)."""
-        thigh = joints[:, self.hip] - joints[:, self.knee]
-        rise = thigh @ up / np.maximum(np.linalg.norm(thigh, axis=1), 1e-9)
-        slope: Floats = np.degrees(np.arcsin(np.clip(rise, -1.0, 1.0)))
-        return slope
+        return measure_slopes(joints[:, self.hip] - joints[:, self.knee], up)
 
     def measure_bend(self, turned: Floats, joints: Floats) -> Floats:
         """Angles (T,) in radians between thigh and shank, negative where the knee bends the wrong way."""
