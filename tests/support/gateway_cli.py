@@ -16,6 +16,7 @@ from PIL import Image
 from service.state import State
 from storage.ledger import leases
 from tests.support.cli import Outcome
+from tests.support.client_sleep import replace_sleep
 from tests.support.ledger_files import add_artefact
 
 Run = Callable[..., Outcome]
@@ -35,7 +36,7 @@ def run(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(CliContext, "client", client)
-    monkeypatch.setattr("maquette._sync.jobs.time.sleep", press_ctrl_c)
+    replace_sleep(monkeypatch, "maquette._sync.jobs", press_ctrl_c)
     monkeypatch.chdir(tmp_path)
     for name, color in (("red.png", "red"), ("blue.png", "blue")):
         Image.new("RGB", (40, 30), color).save(tmp_path / name)

@@ -38,6 +38,8 @@ from maquette.rle import decode, encode
 from PIL import Image
 from pycocotools import mask as coco
 
+from tests.support.client_sleep import replace_sleep
+
 JOB = {
     "id": "job_" + "a" * 28,
     "kind": "segment",
@@ -125,7 +127,7 @@ def test_a_limit_is_waited_for_as_long_as_the_service_says(monkeypatch: pytest.M
     pauses: list[float] = []
     for module in ("maquette._async.http", "maquette._sync.http"):
         monkeypatch.setattr(f"{module}.backoff_seconds", backoff_seconds)
-    monkeypatch.setattr("maquette._sync.http.time.sleep", pauses.append)
+    replace_sleep(monkeypatch, "maquette._sync.http", pauses.append)
 
     def answer(request: httpx.Request) -> httpx.Response:
         if len(pauses) < 20:
